@@ -1,0 +1,72 @@
+// Package command owns the write loop: load an enterprise's state, decide,
+// append, and again on a conflict; and the promise that a command id has one
+// effect and one outcome (ADR 0005).
+//
+// It imports domain, events and eventstore. HTTP, the bus and the reactors call
+// Handler.Handle; what it appends reaches readers through the projections.
+package command
+
+import (
+	"errors"
+	"time"
+
+	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/events"
+)
+
+// Request is a command with everything known about who gives it.
+type Request struct {
+	Enterprise events.EnterpriseID
+	// ID is the id the client chose; empty: a fresh one is made, and nothing is
+	// remembered, because nobody can repeat it.
+	ID      events.CommandID
+	Command domain.Command
+
+	Actor         string // who connected
+	OnBehalfOf    string
+	Reason        string
+	CorrelationID string // empty: the command id
+	CausationID   string
+	Traceparent   string
+	IfRevision    *events.Seq // see domain.Input
+}
+
+// Receipt is the answer to an accepted command.
+type Receipt struct {
+	CommandID events.CommandID
+	ID        string           // the resource acted on, or added
+	Sequence  events.Seq       // pass it as min_seq to read the effect
+	Events    []events.EventID // empty: there was nothing to change
+	Warnings  []domain.Warning
+	Repeated  bool // an earlier command with this id had this outcome
+}
+
+// ErrUnavailable is wrapped by errors that say nothing about the command: the
+// log does not answer, or the enterprise's history cannot be read. With an id
+// the caller may repeat the command; without one it may have taken effect.
+var ErrUnavailable = errors.New("command: unavailable")
+
+// Result is how a command ended.
+type Result string
+
+// The results of a command.
+const (
+	Accepted Result = "accepted"
+	Rejected Result = "rejected"
+	Failed   Result = "failed"
+)
+
+// Outcome is the durable answer to a command with an id. Exactly one exists per
+// enterprise and command id, for events.CommandMemory.
+type Outcome struct {
+	CommandID events.CommandID   `json:"command_id"`
+	Command   domain.CommandName `json:"command"`
+	Hash      string             `json:"hash"`
+	Result    Result             `json:"result"`
+	ID        string             `json:"id,omitempty"`
+	Sequence  events.Seq         `json:"sequence,omitempty"`
+	Events    []events.EventID   `json:"events"`
+	Warnings  []domain.Warning   `json:"warnings,omitempty"`
+	Error     *domain.Error      `json:"error,omitempty"`
+	At        time.Time          `json:"at"`
+}
