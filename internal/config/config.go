@@ -1,0 +1,125 @@
+// Package config owns what can be configured: the settings with their names,
+// defaults and help, and how a program's configuration comes from defaults, a
+// YAML file, the environment and flags, each over the one before.
+//
+// It imports no other package of the project. The app package takes a Config
+// and runs a role with it.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Role is a program, or everything in one.
+type Role string
+
+// The roles.
+const (
+	Serve     Role = "serve" // every role in one process
+	API       Role = "api"
+	Projector Role = "projector"
+	Prober    Role = "prober"
+)
+
+// Roles lists every role.
+func Roles() []Role { return []Role{Serve, API, Projector, Prober} }
+
+// Config is the complete configuration of one role. Load fills every field that
+// the role uses; the others stay zero.
+type Config struct {
+	Role Role
+
+	Data       string // directory of the embedded server and database
+	Demo       bool
+	Listen     string // of HTTP
+	NATSListen string // of the embedded server; empty: in process only
+
+	DatabaseURL string
+	NATS        NATS
+	Replicas    int
+	LogMaxBytes int64
+	MaxStore    int64
+
+	LogLevel        slog.Level
+	LogFormat       string // LogAuto, LogText or LogJSON
+	AdminURL        string // template of a peer's administrator interface
+	ShutdownTimeout time.Duration
+}
+
+// NATS says how a program reaches its NATS server.
+type NATS struct {
+	URL, Context   string
+	Creds          string
+	CA, Cert, Key  string
+	User, Password string
+}
+
+// The formats of the program's own log.
+const (
+	LogAuto = "auto" // coloured on a terminal, JSON elsewhere
+	LogText = "text"
+	LogJSON = "json"
+)
+
+// Faults is everything that is wrong with a configuration, at once. Nothing was
+// started; the text names each setting and where its value came from.
+type Faults []Fault
+
+// Fault is one thing that is wrong.
+type Fault struct {
+	Setting string // its name where it was given, such as --listen or PEERING_LISTEN
+	Problem string
+}
+
+func (f Faults) Error() string {
+	lines := make([]string, len(f))
+	for i, x := range f {
+		lines[i] = x.Setting + ": " + x.Problem
+	}
+	if len(lines) == 1 {
+		return "configuration: " + lines[0]
+	}
+	return fmt.Sprintf("configuration: %d faults:\n  %s", len(lines), strings.Join(lines, "\n  "))
+}
+
+// validate returns what is wrong with the settings taken together; the form of
+// each single value was checked when it was read.
+func (c *Config) validate(origin func(key string) string) Faults {
+	var faults Faults
+	fault := func(key, format string, args ...any) {
+		faults = append(faults, Fault{origin(key), fmt.Sprintf(format, args...)})
+	}
+	if c.Role == Serve {
+		if c.MaxStore < c.LogMaxBytes {
+			fault("max_store", "%s is less than log_max_bytes (%s): the log would meet the disk limit first", bytesText(c.MaxStore), bytesText(c.LogMaxBytes))
+		}
+		if c.Replicas != 1 {
+			fault("replicas", "the embedded server is a single one: must be 1")
+		}
+		return faults
+	}
+	n := c.NATS
+	if n.Context != "" && (n.Creds != "" || n.User != "" || n.Cert != "") {
+		fault("nats_context", "gives the credentials already: leave out NATS_CREDS, NATS_USER, NATS_CERT")
+	}
+	if n.Creds != "" && n.User != "" {
+		fault("nats_creds", "cannot be combined with NATS_USER")
+	}
+	if (n.User == "") != (n.Password == "") {
+		fault("nats_user", "NATS_USER and NATS_PASSWORD come together")
+	}
+	if (n.Cert == "") != (n.Key == "") {
+		fault("nats_cert", "NATS_CERT and NATS_KEY come together")
+	}
+	return faults
+}
+
+// AsFaults returns the faults in err; ok is false when it holds none.
+func AsFaults(err error) (f Faults, ok bool) {
+	ok = errors.As(err, &f)
+	return f, ok
+}
