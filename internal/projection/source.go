@@ -2,7 +2,6 @@ package projection
 
 import (
 	"context"
-	"time"
 
 	"github.com/peering/peering/internal/events"
 )
@@ -20,15 +19,8 @@ type Source interface {
 	Range(ctx context.Context, ent events.EnterpriseID, after, upTo events.Seq, fn func(events.Message) error) error
 
 	// Identity describes the stream as it is now.
-	Identity(ctx context.Context) (Identity, error)
+	Identity(ctx context.Context) (events.Identity, error)
 
 	// At returns the message at seq; ok is false when the stream has none there.
 	At(ctx context.Context, seq events.Seq) (m events.Message, ok bool, err error)
-}
-
-// Identity tells one stream from another of the same name.
-type Identity struct {
-	Created time.Time
-	First   events.Seq
-	Last    events.Seq // 0: empty
 }
