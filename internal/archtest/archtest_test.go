@@ -26,7 +26,6 @@ func TestTree_agreesWithTheMap(t *testing.T) {
 }
 
 // check runs the checker over a tree written as a txtar archive.
-
 func check(t *testing.T, archive string) []string {
 	t.Helper()
 	fsys, err := txtar.FS(txtar.Parse([]byte(archive)))

@@ -36,6 +36,10 @@ const (
 // domain can make has a hundredth of it.
 const MaxData = 256 << 10
 
+// MaxHeader is the longest value of a header in bytes. What people may write
+// into one (reason, actor) has to be held against it at the edge.
+const MaxHeader = 4 << 10
+
 // maxBatch is the largest number of events that one command may make: what an
 // atomic batch of the log takes.
 const maxBatch = 1000
@@ -73,10 +77,11 @@ type Codec struct{ registry *Registry }
 func NewCodec(r *Registry) Codec { return Codec{r} }
 
 // Encode returns headers and body of e as they are stored under subject. An
-// error means that the envelope is not complete or has a header that cannot be
-// stored (control characters, invalid UTF-8): a bug of the caller.
+// error means that the envelope is not complete, belongs on another subject or
+// has a header that cannot be stored (control characters, invalid UTF-8, more
+// than MaxHeader): a bug of the caller.
 func (c Codec) Encode(subject Subject, e Envelope) (header map[string][]string, data []byte, err error) {
-	ent, _, ok := ParseSubject(string(subject))
+	ent, peer, ok := ParseSubject(string(subject))
 	if !ok || ent != e.Enterprise {
 		return nil, nil, fmt.Errorf("events: %q is not a subject of enterprise %q", subject, e.Enterprise)
 	}
@@ -87,6 +92,9 @@ func (c Codec) Encode(subject Subject, e Envelope) (header map[string][]string, 
 	if version == 0 {
 		return nil, nil, fmt.Errorf("events: type %q is not registered", e.Event.Type())
 	}
+	if err := placed(e.Event, peer); err != nil {
+		return nil, nil, fmt.Errorf("events: %q: %w", subject, err)
+	}
 	data, err = json.Marshal(e.Event)
 	if err != nil {
 		return nil, nil, fmt.Errorf("events: encode %s: %w", e.Event.Type(), err)
@@ -94,7 +102,9 @@ func (c Codec) Encode(subject Subject, e Envelope) (header map[string][]string, 
 	if len(data) > MaxData {
 		return nil, nil, fmt.Errorf("events: %s has %d bytes, at most %d are allowed", e.Event.Type(), len(data), MaxData)
 	}
-	header = make(map[string][]string, 16)
+	const most = 17 // headers there are
+	header = make(map[string][]string, most)
+	values := make([]string, 0, most) // one allocation for all of them
 	set := func(name, value string) {
 		if value == "" {
 			return
@@ -102,7 +112,8 @@ func (c Codec) Encode(subject Subject, e Envelope) (header map[string][]string, 
 		if !headerSafe(value) {
 			err = fmt.Errorf("events: header %s cannot be stored", name)
 		}
-		header[name] = []string{value}
+		values = append(values, value)
+		header[name] = values[len(values)-1 : len(values) : len(values)]
 	}
 	set(HeaderSpecVersion, specVersion)
 	set(HeaderID, string(e.ID))
@@ -225,7 +236,7 @@ func (h *headers) get(name string) string {
 		h.err = malformed("header %s is repeated", name)
 	}
 	if !headerSafe(v[0]) && h.err == nil {
-		h.err = malformed("header %s has control characters or invalid UTF-8", name)
+		h.err = malformed("header %s is too long or has control characters or invalid UTF-8", name)
 	}
 	return v[0]
 }
@@ -261,20 +272,32 @@ func (h *headers) part(name string) (index, count int) {
 func (h *headers) time(name string) time.Time {
 	s := h.must(name)
 	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil && h.err == nil {
+	t = t.UTC().Truncate(time.Microsecond)
+	if (err != nil || t.IsZero() || t.Year() < 1 || t.Year() > 9999) && h.err == nil {
 		h.err = malformed("header %s: %q is not an RFC 3339 time", name, s)
 	}
-	return t.UTC()
+	return t
 }
 
 // headerSafe reports whether s can be stored as a header value and read back
-// unchanged: valid UTF-8, no control characters, no space at either end.
+// unchanged: not too long, valid UTF-8, no control characters, no space at
+// either end.
 func headerSafe(s string) bool {
-	if !utf8.ValidString(s) || s != strings.TrimSpace(s) {
+	if len(s) > MaxHeader {
 		return false
 	}
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+	for i := range len(s) {
+		if isControl(rune(s[i])) {
+			return false
+		}
+		if s[i] >= utf8.RuneSelf {
+			return utf8.ValidString(s) && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, isControl)
+		}
+	}
+	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
 }
+
+func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
 func malformed(format string, args ...any) error {
 	return &DecodeError{Kind: Malformed, Detail: fmt.Sprintf(format, args...)}

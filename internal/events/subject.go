@@ -15,13 +15,13 @@ const (
 	subjectRoot   = "peering.events."
 	FilterConfig  = subjectRoot + "*.config"
 	FilterStatus  = subjectRoot + "*.status.*"
-	configSuffix  = ".config"
+	configElement = "config"
 	statusElement = "status"
 )
 
 // ConfigSubject is the subject of an enterprise's configuration.
 func ConfigSubject(ent EnterpriseID) Subject {
-	return Subject(subjectRoot + string(ent) + configSuffix)
+	return Subject(subjectRoot + string(ent) + "." + configElement)
 }
 
 // StatusSubject is the subject of one peer's status.
@@ -41,18 +41,17 @@ func ParseSubject(s string) (ent EnterpriseID, peer PeerID, ok bool) {
 	if !found {
 		return "", "", false
 	}
-	parts := strings.Split(rest, ".")
-	ent = EnterpriseID(parts[0])
-	id, err := ParseEnterpriseID(parts[0])
-	if err != nil || id != ent {
+	token, rest, _ := strings.Cut(rest, ".")
+	ent = EnterpriseID(token)
+	if id, err := ParseEnterpriseID(token); err != nil || id != ent {
 		return ent, "", false
 	}
-	switch {
-	case len(parts) == 2 && parts[1] == "config":
+	if rest == configElement {
 		return ent, "", true
-	case len(parts) == 3 && parts[1] == statusElement:
-		peer, err := ParsePeerID(parts[2])
-		return ent, peer, err == nil
 	}
-	return ent, "", false
+	if token, ok = strings.CutPrefix(rest, statusElement+"."); !ok {
+		return ent, "", false
+	}
+	peer, err := ParsePeerID(token) // a further dot is refused here
+	return ent, peer, err == nil
 }
