@@ -9,6 +9,7 @@
 package domain
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/peering/peering/internal/events"
@@ -38,4 +39,103 @@ type Warning struct {
 	// What the warning is about, when there is such a thing.
 	TrustedServer events.TrustedServerID `json:"trusted_server,omitempty"`
 	Peer          events.PeerID          `json:"peer,omitempty"`
+}
+
+// The codes of warnings.
+const (
+	// WarnHostStillTrusted: a host that the command withdrew is still named by
+	// another live entry of the trusted-server list.
+	WarnHostStillTrusted = "host_still_trusted"
+)
+
+// Decide judges cmd by the rules of the domain. It is a pure function: it never
+// changes state, and what it costs does not grow with the number of peers.
+//
+// An accepted command that would change nothing has no events. Events of one
+// decision belong together: store all of them, in order, or none. The error is
+// always a *Error; nothing is to be stored then.
+func Decide(state *Enterprise, cmd Command, in Input) (Decision, error) {
+	in.Now = in.Now.UTC()
+	d, refusal := decide(state, cmd, in)
+	if refusal == nil && len(d.Events) > maxEvents {
+		refusal = invalid("", "one command can make at most %d changes, this one would make %d", maxEvents, len(d.Events))
+	}
+	if refusal != nil {
+		return Decision{}, refusal
+	}
+	return d, nil
+}
+
+func decide(e *Enterprise, cmd Command, in Input) (Decision, *Error) {
+	if c, ok := cmd.(RegisterEnterprise); ok {
+		return registerEnterprise(e, c, in)
+	}
+	if err := e.mustBeRegistered(); err != nil {
+		return Decision{}, err
+	}
+	switch c := cmd.(type) {
+	case DescribeEnterprise:
+		return editEnterprise(e, EditEnterprise{Description: Give(c.Description)}, in)
+	case ChangeEnterpriseDomain:
+		return editEnterprise(e, EditEnterprise{Domain: Give(c.Domain)}, in)
+	case ChangeEnterpriseServer:
+		return changeEnterpriseServer(e, c, in)
+	case EditEnterprise:
+		return editEnterprise(e, c, in)
+	case RemoveEnterprise:
+		return removeEnterprise(e, in)
+	case AddTrustedServer:
+		return addTrustedServer(e, c, in)
+	case EditTrustedServer:
+		return editTrustedServer(e, c, in)
+	case RenameTrustedServer:
+		return editTrustedServer(e, EditTrustedServer{TrustedServer: c.TrustedServer, Description: Give(c.Description)}, in)
+	case ChangeTrustedServer:
+		return editTrustedServer(e, EditTrustedServer{TrustedServer: c.TrustedServer, Host: c.Host, Type: c.Type}, in)
+	case RemoveTrustedServer:
+		return removeTrustedServer(e, c, in)
+	}
+	return decidePeer(e, cmd, in)
+}
+
+func decidePeer(e *Enterprise, cmd Command, in Input) (Decision, *Error) {
+	switch c := cmd.(type) {
+	case AddPeer:
+		return addPeer(e, c, in)
+	case EditPeer:
+		return editPeer(e, c, in)
+	case RenamePeer:
+		return editPeer(e, EditPeer{Peer: c.Peer, Description: Give(c.Description)}, in)
+	case ChangePeerAddress:
+		return changePeerAddress(e, c, in)
+	case ChangePeerHostname:
+		return changePeerHostname(e, c, in)
+	case ChangePeerEnterprise:
+		return editPeer(e, EditPeer{Peer: c.Peer, PeerEnterpriseID: Give(c.PeerEnterpriseID)}, in)
+	case ChangePeerDialingPrefix:
+		if err := present("dialing_prefix", c.DialingPrefix); err != nil {
+			return Decision{}, err
+		}
+		return editPeer(e, EditPeer{Peer: c.Peer, DialingPrefix: c.DialingPrefix}, in)
+	case EnterPeerVersion:
+		if err := present("version", c.Version); err != nil {
+			return Decision{}, err
+		}
+		return editPeer(e, EditPeer{Peer: c.Peer, Version: c.Version}, in)
+	case EnablePeer:
+		return switchPeer(e, c.Peer, true, in)
+	case DisablePeer:
+		return switchPeer(e, c.Peer, false, in)
+	case DeletePeer:
+		return deletePeer(e, c, in)
+	case RaisePeerNotice:
+		return raiseNotice(e, c, in)
+	case AcknowledgePeerNotice:
+		return acknowledgeNotice(e, c, in)
+	case ScheduleMaintenance:
+		return scheduleMaintenance(e, c, in)
+	case CancelMaintenance:
+		return cancelMaintenance(e, c, in)
+	}
+	return Decision{}, &Error{Code: Malformed, Msg: fmt.Sprintf("%T is not a command of this program", cmd)}
 }

@@ -1,0 +1,171 @@
+package domain
+
+import (
+	"fmt"
+
+	"github.com/peering/peering/internal/events"
+)
+
+func addPeer(e *Enterprise, c AddPeer, in Input) (Decision, *Error) {
+	if err := firstError(stale(in, "what is to be added", Stamp{}), e.mustSupportPeering("")); err != nil {
+		return Decision{}, err
+	}
+	p := Peer{ID: events.PeerID(in.NewID), Type: c.Type, Enabled: true}
+	switch c.Type {
+	case events.PeerMiCollab:
+		p.Port = DefaultPort
+	case events.PeerExternal:
+	default:
+		return Decision{}, invalid("type", "the type must be %s or %s", events.PeerMiCollab, events.PeerExternal)
+	}
+	if err := e.checkNewPeerID(p.ID); err != nil {
+		return Decision{}, err
+	}
+	err := p.patch(EditPeer{
+		Description: Give(c.Description), Hostname: c.Hostname, Port: c.Port, Address: c.Address,
+		PeerEnterpriseID: c.PeerEnterpriseID, DialingPrefix: c.DialingPrefix, Version: c.Version,
+	})
+	if err := firstError(err, e.checkPeer(Peer{}, p)); err != nil {
+		return Decision{}, err
+	}
+	return Decision{ID: in.NewID, Events: []events.Event{events.PeerAdded{
+		Peer: p.ID, PeerType: p.Type, Description: p.Description, Hostname: p.Hostname, Port: p.Port,
+		Address: p.Address, PeerEnterpriseID: p.PeerEnterpriseID, DialingPrefix: p.DialingPrefix, Version: p.Version,
+	}}}, nil
+}
+
+// editPeer decides every change of a peer's fields: the single commands are
+// patches of one field.
+func editPeer(e *Enterprise, c EditPeer, in Input) (Decision, *Error) {
+	now, err := e.livePeer(c.Peer, in)
+	if err != nil {
+		return Decision{}, err
+	}
+	next := *now
+	if err := next.patch(c); err != nil {
+		return Decision{}, err
+	}
+	if err := e.checkPeer(*now, next); err != nil {
+		return Decision{}, err
+	}
+	d := Decision{ID: string(c.Peer), Events: peerChanges(*now, next)}
+	before, had := now.TrustedServer()
+	if after, has := next.TrustedServer(); had && (!has || after.Host != before.Host) {
+		d.Warnings = e.stillTrusted(before.Host, before.ID)
+	}
+	return d, nil
+}
+
+func changePeerAddress(e *Enterprise, c ChangePeerAddress, in Input) (Decision, *Error) {
+	now, err := e.livePeer(c.Peer, in)
+	if err := firstError(err, present("address", c.Address)); err != nil {
+		return Decision{}, err
+	}
+	if !holds(c.Expect, now.Address, NormaliseHost) {
+		return Decision{ID: string(c.Peer)}, nil
+	}
+	return editPeer(e, EditPeer{Peer: c.Peer, Address: c.Address}, in)
+}
+
+func changePeerHostname(e *Enterprise, c ChangePeerHostname, in Input) (Decision, *Error) {
+	now, err := e.livePeer(c.Peer, in)
+	if err != nil {
+		return Decision{}, err
+	}
+	if !holds(c.Expect, now.Hostname, NormaliseHostname) {
+		return Decision{ID: string(c.Peer)}, nil
+	}
+	return editPeer(e, EditPeer{Peer: c.Peer, Hostname: Give(c.Hostname), Port: c.Port}, in)
+}
+
+// switchPeer enables or disables a peer. It is an edit of the field "enabled",
+// which this command does not have by that name.
+func switchPeer(e *Enterprise, id events.PeerID, enabled bool, in Input) (Decision, *Error) {
+	d, err := editPeer(e, EditPeer{Peer: id, Enabled: Give(enabled)}, in)
+	if err != nil && err.Field == "enabled" {
+		err.Field = ""
+	}
+	return d, err
+}
+
+func deletePeer(e *Enterprise, c DeletePeer, in Input) (Decision, *Error) {
+	p, err := e.livePeer(c.Peer, in)
+	if err != nil {
+		return Decision{}, err
+	}
+	return Decision{
+		ID: string(p.ID),
+		Events: []events.Event{events.PeerDeleted{
+			Peer: p.ID, Description: p.Description, Hostname: p.Hostname,
+			PeerEnterpriseID: p.PeerEnterpriseID, Host: p.Host(),
+		}},
+		Warnings: e.stillTrusted(p.Host(), events.TrustedServerOfPeer(p.ID)),
+	}, nil
+}
+
+// holds reports whether expect, when given, still is the value now. A text that
+// cannot be normalised never held.
+func holds(expect Field[string], now string, normalise func(string) (string, error)) bool {
+	if !expect.Set {
+		return true
+	}
+	if expect.Null || expect.Value == "" {
+		return now == ""
+	}
+	want, err := normalise(expect.Value)
+	return err == nil && want == now
+}
+
+// checkNewPeerID guards against an id that was used before.
+func (e *Enterprise) checkNewPeerID(id events.PeerID) *Error {
+	if _, err := events.ParsePeerID(string(id)); err != nil {
+		return invalid("", "the new peer's id cannot be used: %v", err)
+	}
+	if _, gone := e.peersGone.stories[id]; gone || e.peers[id] != nil {
+		return &Error{Code: Exists, Msg: fmt.Sprintf("the peer id %s was used already", id)}
+	}
+	return nil
+}
+
+// checkPeer holds the rules between a peer and the rest of its enterprise. Only
+// what differs from now is checked, so that a row from the time of other rules
+// can still be edited; now is the zero Peer when next is to be added.
+func (e *Enterprise) checkPeer(now, next Peer) *Error {
+	if next.Enabled && !now.Enabled && now.ID != "" {
+		if err := e.mustSupportPeering("enabled"); err != nil {
+			return err
+		}
+	}
+	if name := foldCase(next.Description); now.ID == "" || name != foldCase(now.Description) {
+		if other, taken := e.peerNames.other(name, next.ID); taken {
+			return &Error{
+				Code: Exists, Field: "description",
+				Msg: fmt.Sprintf("the description %q is used by peer %s already", e.peers[other].Description, other),
+			}
+		}
+	}
+	return e.checkPeering(now, next)
+}
+
+// checkPeering holds the rules of hostname and peer enterprise id: the pair is
+// unique, and it is not the enterprise itself.
+func (e *Enterprise) checkPeering(now, next Peer) *Error {
+	pair := peering{next.Hostname, next.PeerEnterpriseID}
+	if next.Type != events.PeerMiCollab || pair == (peering{now.Hostname, now.PeerEnterpriseID}) {
+		return nil
+	}
+	field := "hostname"
+	if next.Hostname == now.Hostname {
+		field = "peer_enterprise_id"
+	}
+	if pair == (peering{e.server.Hostname, e.id}) {
+		return invalid(field, "this is the enterprise's own server and its own id: an enterprise cannot peer with itself")
+	}
+	if other, taken := e.peerings.other(pair, next.ID); taken {
+		return &Error{
+			Code: Exists, Field: field,
+			Msg: fmt.Sprintf("the peer %q names enterprise %s on %s already", e.peers[other].Description, pair.enterprise, pair.hostname),
+		}
+	}
+	return nil
+}

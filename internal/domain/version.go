@@ -1,0 +1,82 @@
+package domain
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/go-version"
+)
+
+// UPN says whether the presence of peered users whose login id is a UPN is
+// visible.
+type UPN struct {
+	Value  string // UPNYes, UPNNo or UPNUnknown
+	Reason string // a sentence that names the side it depends on
+}
+
+// The values of the column "UPN presence".
+const (
+	UPNYes     = "yes"
+	UPNNo      = "no"
+	UPNUnknown = "unknown"
+)
+
+// upnVersion is the first version at which a server shows the presence of UPNs.
+const upnVersion = "9.4"
+
+// UPNPresence computes the column from the versions of the local server and the
+// peer, empty where not known: both have to be at 9.4 or later, so one side
+// that is too old is enough for a no.
+func UPNPresence(local, peer string) UPN {
+	sides := [...]struct{ name, version string }{{"the local server", local}, {"the peer", peer}}
+	var old, unknown []string
+	for _, side := range sides {
+		switch older, known := olderThan(side.version, upnVersion); {
+		case !known:
+			unknown = append(unknown, side.name)
+		case older:
+			old = append(old, fmt.Sprintf("%s is at %s", side.name, side.version))
+		}
+	}
+	switch {
+	case len(old) > 0:
+		return UPN{UPNNo, strings.Join(old, " and ") + ", older than " + upnVersion}
+	case len(unknown) > 0:
+		return UPN{UPNUnknown, "the version of " + strings.Join(unknown, " and of ") + " is not known"}
+	}
+	return UPN{UPNYes, "the local server and the peer are at " + upnVersion + " or later"}
+}
+
+// CheckVersion returns the rule that the version of a server breaks, or nil:
+// two to six numbers with dots between them, as in 9.4 or 9.7.1.105.
+func CheckVersion(s string) error {
+	if err := checkText(s, MaxVersion); err != nil {
+		return err
+	}
+	parts := strings.Split(s, ".")
+	ok := len(parts) >= 2 && len(parts) <= 6
+	for _, part := range parts {
+		ok = ok && part != "" && len(part) <= 9 && !strings.ContainsFunc(part, func(r rune) bool { return !isDigit(r) })
+	}
+	if !ok {
+		return errors.New("must look like 9.4 or 9.7.1.105")
+	}
+	return nil
+}
+
+func normaliseVersion(s string) (string, error) { return s, CheckVersion(s) }
+
+// olderThan compares two versions number by number: 9.10 is later than 9.4.
+// known is false when s is not a version.
+func olderThan(s, than string) (older, known bool) {
+	if CheckVersion(s) != nil {
+		return false, false
+	}
+	a, errA := version.NewVersion(s)
+	b, errB := version.NewVersion(than)
+	if errA != nil || errB != nil {
+		return false, false
+	}
+	return a.LessThan(b), true
+}
