@@ -1,0 +1,207 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/peering/peering/internal/domain"
+)
+
+// bodyDoc describes the body of a request. The type is for the document alone:
+// bodies are read by command.Decode, and a test holds the two together.
+type bodyDoc struct {
+	command  domain.CommandName
+	schema   reflect.Type
+	examples map[string]any // by summary
+}
+
+// describe makes the framework's operation of op.
+func (a *api) describe(op operation) huma.Operation {
+	schemas := a.huma.OpenAPI().Components.Schemas
+	h := huma.Operation{
+		OperationID: op.id, Summary: op.summary, Description: op.about,
+		Method: op.method, Path: op.path, Tags: []string{op.tag},
+		DefaultStatus: op.success(),
+		Parameters:    op.params, SkipValidateParams: true, SkipValidateBody: true,
+		Responses: map[string]*huma.Response{},
+	}
+	if op.body != nil {
+		media := &huma.MediaType{Schema: schemas.Schema(op.body.schema, true, ""), Examples: map[string]*huma.Example{}}
+		for summary, value := range op.body.examples {
+			media.Examples[exampleKey(summary)] = &huma.Example{Summary: summary, Value: value}
+		}
+		h.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": media}}
+		if op.method == http.MethodPatch {
+			h.RequestBody.Content["application/merge-patch+json"] = media
+		}
+	}
+	problems := schemas.Schema(reflect.TypeFor[Problem](), true, "")
+	for status, codes := range byStatus(op.allCodes()) {
+		h.Responses[strconv.Itoa(status)] = problemResponse(problems, status, codes)
+	}
+	if op.conditional() {
+		h.Responses["304"] = &huma.Response{Description: "Not changed since the ETag was given."}
+	}
+	return h
+}
+
+// allCodes are the codes op may be refused with, those of every operation among
+// them.
+func (op operation) allCodes() []domain.Code {
+	codes := []domain.Code{domain.Malformed, domain.Forbidden, domain.Invalid, codeInternal, codeStarting, codeUnavailable}
+	if op.method == http.MethodGet {
+		codes = append(codes, codeHeld)
+	} else {
+		codes = append(codes, domain.IDReused, codeConflict, codeTimeout, codeTooLarge, codeMediaType)
+	}
+	return append(codes, op.codes...)
+}
+
+func byStatus(codes []domain.Code) map[int][]domain.Code {
+	out := map[int][]domain.Code{}
+	for _, c := range codes {
+		status := statusOf(c)
+		if !slices.Contains(out[status], c) {
+			out[status] = append(out[status], c)
+		}
+	}
+	return out
+}
+
+func problemResponse(schema *huma.Schema, status int, codes []domain.Code) *huma.Response {
+	slices.Sort(codes)
+	names := make([]string, len(codes))
+	examples := map[string]*huma.Example{}
+	for i, code := range codes {
+		names[i] = "`" + string(code) + "`"
+		p := problem(code, "", "%s", meaning(code))
+		examples[string(code)] = &huma.Example{Summary: meaning(code), Value: p}
+	}
+	r := &huma.Response{
+		Description: http.StatusText(status) + ": " + strings.Join(names, ", "),
+		Content:     map[string]*huma.MediaType{problemType: {Schema: schema, Examples: examples}},
+	}
+	if status == http.StatusServiceUnavailable {
+		r.Headers = map[string]*huma.Param{"Retry-After": {Description: "Seconds after which to try again.", Schema: &huma.Schema{Type: huma.TypeInteger}}}
+	}
+	return r
+}
+
+// meaning explains a code in the document.
+func meaning(code domain.Code) string {
+	switch code {
+	case domain.Malformed:
+		return "What was sent cannot be read."
+	case domain.Forbidden:
+		return "The caller may not do this."
+	case domain.NotFound:
+		return "There is no such thing."
+	case domain.Exists:
+		return "Something else has this name or address already; field says which."
+	case codeConflict:
+		return "Others kept changing the enterprise at the same time. Try again."
+	case domain.Gone:
+		return "It was deleted; the document says by whom, when and why."
+	case domain.Stale:
+		return "It was changed since the ETag was read; the document says by whom and when."
+	case domain.Invalid:
+		return "A rule is broken; field says where."
+	case domain.Unsupported:
+		return "Peering is not supported on MiCloud Flex."
+	case domain.FollowsPeer:
+		return "The entry follows its peer: change the peer instead."
+	case domain.IDReused:
+		return "The Idempotency-Key was used for another command."
+	case codeTimeout:
+		return "The body did not arrive in time."
+	case codeTooLarge:
+		return "The body is larger than 1 MiB."
+	case codeMediaType:
+		return "The body is not said to be JSON."
+	case codeStarting:
+		return "The program is still starting."
+	case codeUnavailable:
+		return "The event log or the database does not answer, or min_seq was not reached in time."
+	case codeHeld:
+		return "An event of this enterprise cannot be shown; an operator has to act."
+	default:
+		return "Something went wrong here."
+	}
+}
+
+func exampleKey(summary string) string {
+	return strings.ReplaceAll(strings.ToLower(summary), " ", "-")
+}
+
+// documentRoute serves the OpenAPI document. It is made once: nothing in it
+// changes while the program runs.
+func (a *api) documentRoute() error {
+	doc := a.huma.OpenAPI()
+	doc.Info.Description = "Peering between unified-communication servers. Every refusal is a problem document (RFC 9457) with a stable code. " +
+		"A write answers with the sequence of its event; a read that passes it as min_seq sees the write."
+	schemas := doc.Components.Schemas.Map()
+	delete(schemas, "ErrorModel") // the framework's own form, never sent
+	delete(schemas, "ErrorDetail")
+	for _, s := range schemas {
+		completeNull(s)
+	}
+	body, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	a.plain("/openapi.json", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(body)
+	}))
+	return nil
+}
+
+// onlyItsHeaders leaves in the success of op the headers that it really sends.
+func onlyItsHeaders(op operation, responses map[string]*huma.Response) {
+	headers := responses[strconv.Itoa(op.success())].Headers
+	if op.success() != http.StatusCreated {
+		delete(headers, "Location")
+	}
+	if !op.conditional() {
+		delete(headers, "ETag")
+	}
+}
+
+// conditional reports whether op reads one thing, which has an ETag.
+func (op operation) conditional() bool {
+	return slices.ContainsFunc(op.params, func(p *huma.Param) bool { return p.Name == headerIfNoneMatch })
+}
+
+// completeNull says of the properties of s that may be null what the framework
+// cannot say: that an object may be, and that null is then one of an enum.
+func completeNull(s *huma.Schema) {
+	objects, _ := s.Extensions[nullableKey].([]string)
+	delete(s.Extensions, nullableKey)
+	for name, p := range s.Properties {
+		switch {
+		case p.Nullable && len(p.Enum) > 0:
+			p.Enum = append(p.Enum, nil)
+		case p.Ref != "" && slices.Contains(objects, name):
+			s.Properties[name] = &huma.Schema{
+				Description: p.Description,
+				AnyOf:       []*huma.Schema{{Ref: p.Ref}, {Type: "null"}},
+			}
+		}
+	}
+}
+
+// nullableKey marks a schema for completeNull; it does not stay in the document.
+const nullableKey = "x-nullable-objects"
+
+// mayBeNull notes in s which of its properties are objects or null.
+func mayBeNull(s *huma.Schema, names ...string) *huma.Schema {
+	s.Extensions = map[string]any{nullableKey: names}
+	return s
+}

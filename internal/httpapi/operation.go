@@ -1,0 +1,249 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/google/uuid"
+
+	"github.com/peering/peering/internal/domain"
+)
+
+// operation is a route with everything the OpenAPI document says about it. What
+// it says is also what is checked: a query parameter that is not among params
+// is refused, and so is a value outside its schema.
+type operation struct {
+	id, summary, about string
+	method, path       string
+	tag                string
+	params             []*huma.Param
+	body               *bodyDoc // nil: the request needs no body
+	status             int      // of success; 0: 200
+	codes              []domain.Code
+}
+
+// reply is a successful answer.
+type reply[T any] struct {
+	Status   int
+	ETag     string `header:"ETag" doc:"<revision>.<last sequence> of what was read."`
+	Location string `header:"Location" doc:"Path of what was added."`
+	Body     T
+}
+
+// input hands the request from the framework to the operation. The framework
+// reads nothing of it by itself: parameters are checked by check, and bodies
+// have one decoder (ADR 0010).
+type input struct {
+	r *http.Request
+	w http.ResponseWriter
+}
+
+// Resolve implements huma.Resolver.
+func (in *input) Resolve(ctx huma.Context) []error {
+	in.r, in.w = humago.Unwrap(ctx)
+	return nil
+}
+
+// call is one request on its way through an operation.
+type call struct {
+	Backends
+	r     *http.Request
+	w     http.ResponseWriter
+	query url.Values // checked against the operation's params
+}
+
+// register adds op with its handler. Errors of the handler become problem
+// documents; one that nobody foresaw is logged and shown as 500 without its text.
+func register[T any](a *api, op operation, handle func(ctx context.Context, c *call) (*reply[T], error)) {
+	h := a.describe(op)
+	a.methods[op.path] = append(a.methods[op.path], op.method)
+	huma.Register(a.huma, h, func(ctx context.Context, in *input) (*reply[T], error) {
+		out, err := serve(ctx, a, op, in, handle)
+		if err != nil {
+			return nil, a.refuse(in.r, err)
+		}
+		return out, nil
+	})
+	onlyItsHeaders(op, h.Responses)
+}
+
+func serve[T any](ctx context.Context, a *api, op operation, in *input, handle func(context.Context, *call) (*reply[T], error)) (*reply[T], error) {
+	query, err := check(in.r.URL.RawQuery, op.params)
+	if err != nil {
+		return nil, err
+	}
+	backends, ok := a.opts.Backends()
+	if !ok {
+		return nil, problem(codeStarting, "", "The program is still starting. Try again.")
+	}
+	out, err := handle(ctx, &call{Backends: backends, r: in.r, w: in.w, query: query})
+	if err != nil {
+		return nil, err
+	}
+	if out.Status == 0 {
+		out.Status = op.success()
+	}
+	return out, nil
+}
+
+func (op operation) success() int {
+	if op.status == 0 {
+		return http.StatusOK
+	}
+	return op.status
+}
+
+// refuse turns err into the problem to show, and logs what is not shown.
+func (a *api) refuse(r *http.Request, err error) *Problem {
+	p, expected := problemOf(err)
+	switch {
+	case !expected:
+		p.Instance = "urn:uuid:" + uuid.NewString()
+		a.log.LogAttrs(r.Context(), slog.LevelError, "request failed",
+			slog.String("instance", p.Instance), slog.String("method", r.Method),
+			slog.String("route", r.Pattern), slog.Any("err", err))
+	case p.Code == codeUnavailable && r.Context().Err() == nil:
+		a.log.LogAttrs(r.Context(), slog.LevelWarn, "request not answered",
+			slog.String("method", r.Method), slog.String("route", r.Pattern), slog.Any("err", err))
+	}
+	return p
+}
+
+// maxParameter is the longest value of a query parameter in bytes.
+const maxParameter = 2048
+
+// check reads a query string against the documented parameters. Every refusal
+// names the parameter; an empty value counts as not given.
+func check(raw string, params []*huma.Param) (url.Values, error) {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, problem(domain.Malformed, "", "The query string cannot be read.")
+	}
+	for name, values := range query {
+		p := queryParam(params, name)
+		if p == nil {
+			return nil, problem(domain.Invalid, printable(name), "There is no query parameter of this name here. Known: %s.", known(params))
+		}
+		if len(values) > 1 {
+			return nil, problem(domain.Invalid, name, "The parameter is given more than once.")
+		}
+		if values[0] == "" {
+			delete(query, name)
+			continue
+		}
+		if err := conforms(p.Schema, values[0]); err != nil {
+			return nil, problem(domain.Invalid, name, "%s", err.Error())
+		}
+	}
+	return query, nil
+}
+
+func queryParam(params []*huma.Param, name string) *huma.Param {
+	for _, p := range params {
+		if p.In == "query" && p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+func known(params []*huma.Param) string {
+	var names []string
+	for _, p := range params {
+		if p.In == "query" {
+			names = append(names, p.Name)
+		}
+	}
+	if names == nil {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// conforms checks a value against the documented schema of its parameter; the
+// error's text is for the caller.
+func conforms(s *huma.Schema, v string) error {
+	switch {
+	case len(v) > maxParameter:
+		return errors.New("is longer than " + strconv.Itoa(maxParameter) + " bytes")
+	case !utf8.ValidString(v), strings.ContainsFunc(v, isControl):
+		return errors.New("has control characters or invalid UTF-8")
+	case s.Type == huma.TypeInteger:
+		return inRange(s, v)
+	case s.Type == huma.TypeBoolean && v != "true" && v != "false":
+		return errors.New("must be true or false")
+	case len(s.Enum) > 0:
+		var allowed []string
+		for _, e := range s.Enum {
+			if e == any(v) {
+				return nil
+			}
+			allowed = append(allowed, e.(string))
+		}
+		return errors.New("must be one of " + strings.Join(allowed, ", "))
+	}
+	return nil
+}
+
+func inRange(s *huma.Schema, v string) error {
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || v[0] == '+' || n < int64(*s.Minimum) || (s.Maximum != nil && n > int64(*s.Maximum)) {
+		msg := "must be a whole number of at least " + strconv.Itoa(int(*s.Minimum))
+		if s.Maximum != nil {
+			msg = "must be a whole number from " + strconv.Itoa(int(*s.Minimum)) + " to " + strconv.Itoa(int(*s.Maximum))
+		}
+		return errors.New(msg)
+	}
+	return nil
+}
+
+func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
+
+// printable makes a name that a caller invented safe and short enough to show.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if isControl(r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > 64 {
+		return string(r[:64]) + "…"
+	}
+	return s
+}
+
+// number returns a checked integer parameter, 0 when it was not given.
+func (c *call) number(name string) int64 {
+	n, err := strconv.ParseInt(c.query.Get(name), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// flag returns a checked boolean parameter, nil when it was not given.
+func (c *call) flag(name string) *bool {
+	v := c.query.Get(name)
+	if v == "" {
+		return nil
+	}
+	is := v == "true"
+	return &is
+}
+
+// within runs f with a deadline.
+func within[T any](ctx context.Context, d time.Duration, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return f(ctx)
+}

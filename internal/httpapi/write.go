@@ -1,0 +1,245 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/events"
+)
+
+// Headers that writes take.
+const (
+	headerIdempotencyKey = "Idempotency-Key"
+	headerIfMatch        = "If-Match"
+	headerReason         = "Reason"
+	headerOnBehalfOf     = "Actor" // as on the bus: whom the caller says it acts for
+	headerTraceparent    = "Traceparent"
+)
+
+const (
+	// writeTimeout is when a write that the log does not answer is given up.
+	writeTimeout = 4500 * time.Millisecond
+	// maxHeaderText is the longest Reason or Actor, in characters.
+	maxHeaderText = 500
+)
+
+// Receipt is the answer to a write.
+type Receipt struct {
+	ID       string           `json:"id" doc:"What was acted on, or added."`
+	Sequence events.Seq       `json:"sequence" doc:"Pass it as min_seq to read the effect."`
+	Warnings []domain.Warning `json:"warnings,omitempty" nullable:"false" doc:"What is true now and may surprise."`
+}
+
+// decode reads the body of the request as the command called name. DELETE and
+// other bodyless commands may leave it out.
+func (c *call) decode(name domain.CommandName) (domain.Command, error) {
+	body, err := c.body()
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > 0 {
+		if err := c.mediaType(); err != nil {
+			return nil, err
+		}
+	}
+	return command.Decode(name, body)
+}
+
+// body reads the whole body, up to the limit of a command.
+func (c *call) body() ([]byte, error) {
+	tooLarge := problem(codeTooLarge, "", "The body is larger than %d bytes.", command.MaxBody)
+	tooLarge.header.Set("Connection", "close")
+	if c.r.ContentLength > command.MaxBody {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, command.MaxBody))
+	var limit *http.MaxBytesError
+	var netErr net.Error
+	switch {
+	case err == nil:
+		return body, nil
+	case errors.As(err, &limit):
+		return nil, tooLarge
+	case errors.As(err, &netErr) && netErr.Timeout():
+		p := problem(codeTimeout, "", "The body did not arrive in time.")
+		p.header.Set("Connection", "close")
+		return nil, p
+	default:
+		return nil, problem(domain.Malformed, "", "The body ended before it was complete.")
+	}
+}
+
+// mediaType refuses a body that is not said to be JSON. A form of a foreign
+// page cannot send that, which is one more wall against it.
+func (c *call) mediaType() error {
+	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return problem(codeMediaType, "Content-Encoding", "The body must not be encoded.")
+	}
+	want := []string{"application/json"}
+	if c.r.Method == http.MethodPatch {
+		want = append(want, "application/merge-patch+json")
+	}
+	mt, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	charset := params["charset"]
+	for _, w := range want {
+		if err == nil && mt == w && (charset == "" || strings.EqualFold(charset, "utf-8")) {
+			return nil
+		}
+	}
+	return problem(codeMediaType, "Content-Type", "The body must be %s in UTF-8.", strings.Join(want, " or "))
+}
+
+// request makes the command.Request of cmd from the headers.
+func (c *call) request(ent events.EnterpriseID, cmd domain.Command) (command.Request, error) {
+	req := command.Request{Enterprise: ent, Command: cmd, Actor: loopbackActor}
+	var err error
+	if req.ID, err = c.commandID(); err != nil {
+		return command.Request{}, err
+	}
+	if req.IfRevision, err = c.ifMatch(); err != nil {
+		return command.Request{}, err
+	}
+	if req.Reason, err = c.headerText(headerReason); err != nil {
+		return command.Request{}, err
+	}
+	if req.OnBehalfOf, err = c.headerText(headerOnBehalfOf); err != nil {
+		return command.Request{}, err
+	}
+	req.Traceparent = traceparent(c.r.Header)
+	return req, nil
+}
+
+// single returns the value of a header that may be given once, "" without it.
+func (c *call) single(name string) (string, error) {
+	values := c.r.Header.Values(name)
+	if len(values) > 1 {
+		return "", problem(domain.Malformed, name, "The header is given more than once.")
+	}
+	if len(values) == 0 {
+		return "", nil
+	}
+	return values[0], nil
+}
+
+// commandID reads Idempotency-Key, bare or as the quoted string of the draft
+// standard.
+func (c *call) commandID() (events.CommandID, error) {
+	key, err := c.single(headerIdempotencyKey)
+	if err != nil || key == "" {
+		return "", err
+	}
+	if len(key) > 2 && key[0] == '"' && key[len(key)-1] == '"' {
+		key = key[1 : len(key)-1]
+	}
+	id, err := events.ParseCommandID(key)
+	var bad *events.IDError
+	if errors.As(err, &bad) {
+		return "", problem(domain.Invalid, headerIdempotencyKey, "%s", bad.Rule)
+	}
+	return id, err
+}
+
+// ifMatch reads the revision that If-Match asks for: an ETag as it was given,
+// of which the revision alone counts, or the bare revision in quotes. "*" asks
+// only that the thing exists, which every command does by itself.
+func (c *call) ifMatch() (*events.Seq, error) {
+	tag, err := c.single(headerIfMatch)
+	if err != nil || tag == "" || tag == "*" {
+		return nil, err
+	}
+	revision, _, _ := strings.Cut(strings.Trim(tag, `"`), ".")
+	n, err := strconv.ParseUint(revision, 10, 63)
+	if err != nil || len(tag) < 3 || tag[0] != '"' || tag[len(tag)-1] != '"' {
+		return nil, problem(domain.Malformed, headerIfMatch, "The header must be one ETag of this API, such as \"41.57\".")
+	}
+	seq := events.Seq(n)
+	return &seq, nil
+}
+
+// headerText reads a header that is stored with the event.
+func (c *call) headerText(name string) (string, error) {
+	v, err := c.single(name)
+	if err != nil {
+		return "", err
+	}
+	v = strings.TrimSpace(v)
+	switch {
+	case !utf8.ValidString(v) || strings.ContainsFunc(v, isControl):
+		return "", problem(domain.Invalid, name, "The header must be UTF-8 text without control characters.")
+	case utf8.RuneCountInString(v) > maxHeaderText:
+		return "", problem(domain.Invalid, name, "The header is longer than %d characters.", maxHeaderText)
+	}
+	return v, nil
+}
+
+// traceparent returns the caller's trace context (W3C), "" when it has none or
+// one that is not well formed: tracing never makes a request fail.
+func traceparent(h http.Header) string {
+	v := h.Values(headerTraceparent)
+	if len(v) != 1 || len(v[0]) != len("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") {
+		return ""
+	}
+	for i := range len(v[0]) {
+		c := v[0][i]
+		dash := i == 2 || i == 35 || i == 52
+		if dash != (c == '-') || !dash && !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			return ""
+		}
+	}
+	return v[0]
+}
+
+// give gives cmd to ent and answers with its receipt.
+func (c *call) give(ctx context.Context, ent events.EnterpriseID, cmd domain.Command) (*reply[Receipt], error) {
+	req, err := c.request(ent, cmd)
+	if err != nil {
+		return nil, err
+	}
+	got, err := within(ctx, writeTimeout, func(ctx context.Context) (command.Receipt, error) {
+		return c.Commands.Handle(ctx, req)
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: %w", command.ErrUnavailable, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &reply[Receipt]{Body: Receipt{ID: got.ID, Sequence: got.Sequence, Warnings: got.Warnings}}, nil
+}
+
+// add reads the command called name, which adds something to ent, and answers
+// with where it is.
+func (c *call) add(ctx context.Context, ent events.EnterpriseID, name domain.CommandName, under string) (*reply[Receipt], error) {
+	if err := c.noIfMatch(); err != nil {
+		return nil, err
+	}
+	cmd, err := c.decode(name)
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.give(ctx, ent, cmd)
+	if err != nil {
+		return nil, err
+	}
+	out.Location = under + out.Body.ID
+	return out, nil
+}
+
+// noIfMatch refuses If-Match where nothing exists yet that it could be about.
+func (c *call) noIfMatch() error {
+	if c.r.Header.Get(headerIfMatch) == "" {
+		return nil
+	}
+	return problem(domain.Invalid, headerIfMatch, "There is nothing yet whose revision could be compared.")
+}
