@@ -41,7 +41,7 @@ func Check(fsys fs.FS, module string, layers map[string]Layer, owners map[string
 		c.mainIsShort(dir)
 		for _, f := range dir.files {
 			c.imports(dir.path, layer, f)
-			c.house(dir.path, f)
+			c.house(f)
 			if layer.Pure && !f.test {
 				c.pure(layer, f)
 			}
@@ -141,8 +141,8 @@ func (c *checker) comment(dir folder) {
 		c.fault(dir.path, "has files of a _test package only")
 	case len(comments) != 1:
 		c.fault(dir.path, "has %d package comments, one is needed", len(comments))
-	case name == "main" && !strings.HasPrefix(comments[0], "Command "+path.Base(dir.path)+" "):
-		c.fault(dir.path, "has a package comment that does not begin with %q", "Command "+path.Base(dir.path))
+	case name == "main" && !strings.HasPrefix(strings.ToLower(comments[0]), path.Base(dir.path)+" "):
+		c.fault(dir.path, "has a package comment that does not begin with the command's name")
 	case name != "main" && !strings.HasPrefix(comments[0], "Package "+name+" "):
 		c.fault(dir.path, "has a package comment that does not begin with %q", "Package "+name)
 	case name != "main" && !(strings.Contains(comments[0], "owns") && strings.Contains(comments[0], "import")):

@@ -6,7 +6,7 @@ import (
 )
 
 // house checks the rules that hold in every file, whatever its layer.
-func (c *checker) house(dir string, f file) {
+func (c *checker) house(f file) {
 	if ast.IsGenerated(f.ast) {
 		return
 	}

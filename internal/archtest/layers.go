@@ -60,7 +60,7 @@ func Owners() map[string][]string {
 		"github.com/ThreeDotsLabs/watermill-nats": {"internal/bus"},
 		"github.com/jmoiron/sqlx":                 {"internal/readmodel"},
 		"github.com/danielgtaylor/huma":           {"internal/httpapi"},
-		"github.com/spf13/cobra":                  {"internal/cli"},
+		"github.com/spf13/cobra":                  {"internal/cli", "internal/app"},
 		"github.com/jedib0t/go-pretty":            {"internal/cli"},
 		"github.com/knadh/koanf":                  {"internal/config"},
 		"github.com/nats-io/nats-server":          {"internal/embednats", "internal/testkit", "bench"},
@@ -92,7 +92,7 @@ func impure() []string {
 	}
 }
 
-// pureNet lists the packages below an impure one that are pure all the same.
+// stillPure lists the packages below an impure one that are pure all the same.
 func stillPure() []string { return []string{"net/netip", "net/url"} }
 
 // clock lists the functions of package time that read a clock or wait.
