@@ -12,6 +12,7 @@ import (
 
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
 )
 
 // Request is a command with everything known about who gives it.
@@ -45,6 +46,11 @@ type Receipt struct {
 // log does not answer, or the enterprise's history cannot be read. With an id
 // the caller may repeat the command; without one it may have taken effect.
 var ErrUnavailable = errors.New("command: unavailable")
+
+// ErrFull is wrapped by errors that mean that the log has reached its limit:
+// nothing was written. It is the event store's own, for callers that see this
+// package only.
+var ErrFull = eventstore.ErrFull
 
 // Result is how a command ended.
 type Result string

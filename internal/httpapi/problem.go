@@ -150,6 +150,10 @@ func problemOf(err error) (p *Problem, expected bool) {
 		p.Sequence = held.HeldAt
 		p.header.Set("Retry-After", "30")
 		return p, true
+	case errors.Is(err, command.ErrFull):
+		p = problem(codeUnavailable, "", "The event log is full: nothing was written. An operator has to raise its limit or free space.")
+		p.header.Set("Retry-After", "30")
+		return p, true
 	case errors.Is(err, readmodel.ErrNotFound):
 		return problem(domain.NotFound, "", "There is no such thing."), true
 	case errors.Is(err, readmodel.ErrUnavailable):

@@ -28,8 +28,9 @@ const (
 )
 
 const (
-	// writeTimeout is when a write that the log does not answer is given up.
-	writeTimeout = 4500 * time.Millisecond
+	// writeTimeout bounds a write from outside; the write loop itself gives up
+	// before that, with an error that says more.
+	writeTimeout = 5 * time.Second
 	// maxHeaderText is the longest Reason or Actor, in characters.
 	maxHeaderText = 500
 )
