@@ -116,11 +116,16 @@ func (h *Handler) settle(ctx context.Context, o *order, out Outcome) (Receipt, e
 		defer cancel()
 		stands, ours, err := h.keep(ctx, o, out)
 		if err != nil {
-			return Receipt{}, err
+			// Not wrapped: a full stream of outcomes does not mean that nothing was written.
+			return Receipt{}, fmt.Errorf("the events are stored, their outcome is not: %v", err)
 		}
-		if !ours && (stands.Result != Accepted || stands.Hash != out.Hash) {
+		switch {
+		case ours:
+		case stands.Result != Accepted || stands.Hash != out.Hash:
 			h.log.Error("outcome contradicts the log", slog.String("enterprise", string(o.Enterprise)),
 				slog.String("command_id", string(o.ID)), slog.String("result", string(stands.Result)))
+		case len(out.Warnings) == 0:
+			out.Warnings = stands.Warnings
 		}
 	}
 	return out.answer()
