@@ -94,9 +94,6 @@ func (c *Config) validate(origin func(key string) string) Faults {
 		faults = append(faults, Fault{origin(key), fmt.Sprintf(format, args...)})
 	}
 	if c.Role == Serve {
-		if c.MaxStore < c.LogMaxBytes {
-			fault("max_store", "%s is less than log_max_bytes (%s): the log would meet the disk limit first", bytesText(c.MaxStore), bytesText(c.LogMaxBytes))
-		}
 		if c.Replicas != 1 {
 			fault("replicas", "the embedded server is a single one: must be 1")
 		}
