@@ -13,8 +13,6 @@ import (
 // and times (seconds and nanoseconds), closed by a CRC-32C over all of it: a
 // damaged byte must not change who is trusted.
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 const checksumSize = 4
 
 var (
@@ -22,6 +20,8 @@ var (
 	errTruncated = errors.New("it ends too early")
 	errTooMuch   = errors.New("it has more than belongs to it")
 )
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
 type snapshotWriter struct{ buf []byte }
 
@@ -64,7 +64,7 @@ func (w *snapshotWriter) removal(r Removal) {
 }
 
 func (w *snapshotWriter) sealed() []byte {
-	return binary.BigEndian.AppendUint32(w.buf, crc32.Checksum(w.buf, castagnoli))
+	return binary.BigEndian.AppendUint32(w.buf, checksum(w.buf))
 }
 
 // snapshotReader reads what snapshotWriter wrote. After the first trouble it
@@ -79,7 +79,7 @@ type snapshotReader struct {
 // openSnapshot checks the seal. data is not kept.
 func openSnapshot(data []byte) (*snapshotReader, error) {
 	body := len(data) - checksumSize
-	if body < 0 || binary.BigEndian.Uint32(data[body:]) != crc32.Checksum(data[:body], castagnoli) {
+	if body < 0 || binary.BigEndian.Uint32(data[body:]) != checksum(data[:body]) {
 		return nil, errDamaged
 	}
 	return &snapshotReader{all: string(data[:body]), buf: data[:body]}, nil
