@@ -43,10 +43,12 @@ func Layers() map[string]Layer {
 		"internal/app":       {Imports: []string{"*"}},
 		"cmd/*":              {Imports: []string{"internal/app", "internal/cli", "internal/config"}},
 
+		"internal/domain/domaintest":    {Imports: []string{"internal/domain", "internal/events"}, Support: true},
 		"internal/eventstore/storetest": {Imports: []string{"internal/events", "internal/eventstore", "internal/testkit"}, Support: true},
 		"internal/testkit":              {Imports: []string{"internal/events", "internal/embednats"}, Support: true},
 		"internal/archtest":             {Support: true},
 		"internal/e2e":                  {Imports: []string{"*"}, Support: true},
+		"deploy":                        {Support: true},
 		"bench":                         {Imports: []string{"*"}, Support: true},
 		"bench/*":                       {Imports: []string{"*"}, Support: true},
 	}
@@ -63,7 +65,7 @@ func Owners() map[string][]string {
 		"github.com/spf13/cobra":                  {"internal/cli", "internal/app"},
 		"github.com/jedib0t/go-pretty":            {"internal/cli"},
 		"github.com/knadh/koanf":                  {"internal/config"},
-		"github.com/nats-io/nats-server":          {"internal/embednats", "internal/testkit", "bench"},
+		"github.com/nats-io/nats-server":          {"internal/embednats", "internal/testkit", "bench", "deploy"},
 	}
 }
 
