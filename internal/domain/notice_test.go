@@ -1,0 +1,110 @@
+package domain_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/domain/domaintest"
+	"github.com/peering/peering/internal/events"
+)
+
+func change(field, from, to string) events.NoticeChange {
+	return events.NoticeChange{Field: field, From: from, To: to}
+}
+
+func raised(changes ...events.NoticeChange) events.PeerNoticeRaised {
+	return events.PeerNoticeRaised{Peer: "p1", Changes: changes}
+}
+
+func TestRaisePeerNotice_mergesUntilAcknowledged(t *testing.T) {
+	for _, tc := range []struct {
+		rule       string
+		told, more []events.NoticeChange
+		want       []events.NoticeChange // nil: no event
+	}{
+		{"the first notice", nil, []events.NoticeChange{change("hostname", "a", "b")}, []events.NoticeChange{change("hostname", "a", "b")}},
+		{
+			"from what the other side knows to what holds now",
+			[]events.NoticeChange{change("hostname", "a", "b")},
+			[]events.NoticeChange{change("hostname", "b", "c")},
+			[]events.NoticeChange{change("hostname", "a", "c")},
+		},
+		{
+			"the event carries the whole notice",
+			[]events.NoticeChange{change("hostname", "a", "b")},
+			[]events.NoticeChange{change("address", "1", "2")},
+			[]events.NoticeChange{change("hostname", "a", "b"), change("address", "1", "2")},
+		},
+		{
+			"the same once more changes nothing",
+			[]events.NoticeChange{change("hostname", "a", "b")},
+			[]events.NoticeChange{change("hostname", "a", "b")},
+			nil,
+		},
+		{
+			"what came back to its start is still to be told",
+			[]events.NoticeChange{change("hostname", "a", "b")},
+			[]events.NoticeChange{change("hostname", "b", "a")},
+			[]events.NoticeChange{change("hostname", "b", "a")},
+		},
+		{
+			"several changes of one command are merged too", nil,
+			[]events.NoticeChange{change("address", "1", "2"), change("address", "2", "3")},
+			[]events.NoticeChange{change("address", "1", "3")},
+		},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			history := []events.Event{lyon()}
+			if tc.told != nil {
+				history = append(history, raised(tc.told...))
+			}
+			told := slices.Clone(tc.told)
+			var want []events.Event
+			if tc.want != nil {
+				want = []events.Event{raised(tc.want...)}
+			}
+			given(history...).When(domain.RaisePeerNotice{Peer: "p1", Changes: tc.more}).Then(t, want...)
+			if !slices.Equal(told, tc.told) {
+				t.Errorf("the stored event was changed to %v", tc.told)
+			}
+		})
+	}
+}
+
+func TestAcknowledgePeerNotice_clearsItOnce(t *testing.T) {
+	notice := raised(change("hostname", "a", "b"))
+	acknowledged := events.PeerNoticeAcknowledged{Peer: "p1", Changes: notice.Changes}
+	given(lyon(), notice).When(domain.AcknowledgePeerNotice{Peer: "p1"}).Then(t, acknowledged)
+	given(lyon(), notice, acknowledged).When(domain.AcknowledgePeerNotice{Peer: "p1"}).Then(t)
+	given(lyon(), notice, acknowledged).When(domain.RaisePeerNotice{Peer: "p1", Changes: []events.NoticeChange{change("hostname", "b", "c")}}).
+		Then(t, raised(change("hostname", "b", "c")))
+	p, _ := given(lyon(), notice).State(t).Peer("p1")
+	if !slices.Equal(p.Notice, notice.Changes) {
+		t.Errorf("the peer's notice is %v", p.Notice)
+	}
+}
+
+func TestRaisePeerNotice_rules(t *testing.T) {
+	for _, tc := range []struct {
+		rule    string
+		changes []events.NoticeChange
+		words   string
+	}{
+		{"it has a change", nil, "1 to 16"},
+		{"it has few changes", slices.Repeat([]events.NoticeChange{change("hostname", "a", "b")}, 17), "1 to 16"},
+		{"it is about hostname or address", []events.NoticeChange{change("port", "1", "2")}, "hostname or address"},
+		{"its values are short", []events.NoticeChange{change("hostname", "a", strings.Repeat("x", 254))}, "253"},
+		{"its values have no control characters", []events.NoticeChange{change("hostname", "a\x00", "b")}, "control"},
+		{"its values are valid UTF-8", []events.NoticeChange{change("hostname", "a", "\xff")}, "UTF-8"},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			given(lyon()).When(domain.RaisePeerNotice{Peer: "p1", Changes: tc.changes}).ThenRefused(t, domain.Invalid, "changes", tc.words)
+		})
+	}
+	given().When(domain.RaisePeerNotice{Peer: "p1"}).ThenRefused(t, domain.NotFound, "peer")
+	given(domaintest.ExternalAdded("p1", "Jabber")).
+		When(domain.RaisePeerNotice{Peer: "p1", Changes: []events.NoticeChange{change("address", "", "192.0.2.1")}}).
+		Then(t, raised(change("address", "", "192.0.2.1")))
+}
