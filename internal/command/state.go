@@ -17,19 +17,22 @@ func (h *Handler) ensure(ctx context.Context, e *entry) (fresh bool, err error) 
 	case e.state == nil:
 		return true, h.load(ctx, e)
 	case e.behind:
-		return true, h.catchUp(ctx, e)
+		_, err := h.refresh(ctx, e)
+		return true, err
 	}
 	return false, nil
 }
 
 // refresh compares e with the end of its log and reads what is new there. moved:
-// the state is another one than before.
+// the state is another one than before. A log that ends before the state is
+// another log: one that was restored or made anew under a running process.
 func (h *Handler) refresh(ctx context.Context, e *entry) (moved bool, err error) {
 	last, err := h.store.Last(ctx, events.ConfigSubject(e.enterprise))
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("asking for the end of the log: %w", err)
 	case last == e.state.Seq():
+		e.behind = false
 		return false, nil
 	case last < e.state.Seq():
 		h.log.Error("the log is shorter than what was read of it", slog.String("enterprise", string(e.enterprise)),
