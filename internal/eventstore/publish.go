@@ -1,0 +1,161 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/peering/peering/internal/events"
+)
+
+// Headers of an atomic batch (nats-server 2.12 and later).
+const (
+	headerBatchID     = "Nats-Batch-Id"
+	headerBatchSeq    = "Nats-Batch-Sequence"
+	headerBatchCommit = "Nats-Batch-Commit"
+)
+
+const (
+	// answerTimeout is how long one publish waits for its acknowledgement
+	// before the subject is read to see what became of it.
+	answerTimeout = 1200 * time.Millisecond
+	// maxPending is how many acknowledgements may be outstanding at once.
+	maxPending = 16384
+)
+
+// publisher publishes asynchronously: many appends are in flight at once, and
+// each waits on a future of its own.
+type publisher struct {
+	nc *nats.Conn
+	js jetstream.JetStream
+	// batches is held while the messages of a batch are sent, so that they
+	// stand together on the connection: the server bounds how many batches it
+	// holds open.
+	batches sync.Mutex
+}
+
+func newPublisher(nc *nats.Conn) (*publisher, error) {
+	js, err := jetstream.New(nc,
+		jetstream.WithPublishAsyncMaxPending(maxPending), jetstream.WithPublishAsyncTimeout(answerTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("eventstore: %w", err)
+	}
+	return &publisher{nc: nc, js: js}, nil
+}
+
+// publish sends entries to subject, all or none, if after is the last sequence
+// on it, and waits for the acknowledgement. Only the first message carries the
+// expectation: the server refuses another one in the same batch.
+func (p *publisher) publish(ctx context.Context, subject string, after events.Seq, entries []entry) (events.Seq, error) {
+	future, err := p.send(subject, after, entries)
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case ack := <-future.Ok():
+		return events.Seq(ack.Sequence), nil
+	case err := <-future.Err():
+		return 0, err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+func (p *publisher) send(subject string, after events.Seq, entries []entry) (jetstream.PubAckFuture, error) {
+	if len(entries) > 1 {
+		p.batches.Lock()
+		defer p.batches.Unlock()
+	}
+	batch, last := nuid.Next(), len(entries)-1
+	for i, e := range entries {
+		header := make(nats.Header, len(e.header)+4)
+		for name, values := range e.header {
+			header[name] = values
+		}
+		if i == 0 {
+			header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(uint64(after), 10)}
+		}
+		if last > 0 {
+			header[headerBatchID] = []string{batch}
+			header[headerBatchSeq] = []string{strconv.Itoa(i + 1)}
+		}
+		m := &nats.Msg{Subject: subject, Header: header, Data: e.data}
+		if i == last {
+			if last > 0 {
+				header[headerBatchCommit] = []string{"1"}
+			}
+			return p.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0))
+		}
+		if err := p.nc.PublishMsg(m); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errors.New("eventstore: nothing to publish")
+}
+
+// verdict is what an error of a publish says about the events.
+type verdict int
+
+const (
+	refused   verdict = iota // not written, and trying again will not help
+	full                     // not written: no room
+	conflict                 // not written by this attempt: the expectation did not hold
+	again                    // not written by this attempt, try again
+	ambiguous                // perhaps written
+)
+
+// judge reads the error of a publish. Everything that is not a clear answer of
+// the server is ambiguous.
+func judge(err error) verdict {
+	if err == nil {
+		return ambiguous
+	}
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		for v, codes := range verdicts {
+			if slices.Contains(codes, api.ErrorCode) {
+				return v
+			}
+		}
+		if api.Code >= 500 {
+			return ambiguous
+		}
+		return refused
+	}
+	for _, unsent := range []error{
+		nats.ErrReconnectBufExceeded, jetstream.ErrNoStreamResponse, jetstream.ErrTooManyStalledMsgs,
+	} {
+		if errors.Is(err, unsent) {
+			return again
+		}
+	}
+	for _, hopeless := range []error{
+		nats.ErrMaxPayload, nats.ErrConnectionClosed, nats.ErrBadSubject, nats.ErrInvalidMsg,
+	} {
+		if errors.Is(err, hopeless) {
+			return refused
+		}
+	}
+	return ambiguous
+}
+
+// verdicts sorts the server's codes. 10077 says that the store refused the
+// message: with the settings that Ensure demands that is MaxBytes alone.
+var verdicts = map[verdict][]jetstream.ErrorCode{
+	full:     {codeStoreFailed, codeStorageResources, codeInsufficient, codeAccountResources},
+	conflict: {codeWrongLastSequence, codeWrongLastConstant},
+	again: {
+		codeBatchIncomplete, codeBatchTooManyFlying, codeLastSeqNotReady,
+		codeNotAvailable, codeNotEnabled, codeNotEnabledAccount, codeTooManyRequests, codeStreamOffline,
+	},
+	ambiguous: {codeSequenceNotMatch, codeNotLeader},
+	refused:   {codeBatchTooLarge},
+}
