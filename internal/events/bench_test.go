@@ -1,6 +1,10 @@
 package events
 
-import "testing"
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+)
 
 // The sinks keep the compiler from leaving the work out.
 var (
@@ -36,6 +40,26 @@ func BenchmarkDecode(b *testing.B) {
 					b.Fatal(err)
 				}
 				sinkRecorded = r
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+// BenchmarkUnmarshal is the reference for BenchmarkDecode: encoding/json on the
+// body alone, without the headers.
+func BenchmarkUnmarshal(b *testing.B) {
+	codec := NewCodec(Default())
+	for _, e := range benchEvents() {
+		m := message(b, codec, e)
+		into := reflect.New(reflect.TypeOf(e.Event))
+		b.Run(string(e.Event.Type()), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				into.Elem().SetZero()
+				if err := json.Unmarshal(m.Data, into.Interface()); err != nil {
+					b.Fatal(err)
+				}
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})

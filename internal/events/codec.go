@@ -287,17 +287,16 @@ func headerSafe(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if isControl(rune(s[i])) {
+		c := s[i]
+		if c < 0x20 || c == 0x7f {
 			return false
 		}
-		if s[i] >= utf8.RuneSelf {
-			return utf8.ValidString(s) && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, isControl)
+		if c >= utf8.RuneSelf {
+			return utf8.ValidString(s) && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
 		}
 	}
 	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
 }
-
-func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
 func malformed(format string, args ...any) error {
 	return &DecodeError{Kind: Malformed, Detail: fmt.Sprintf(format, args...)}

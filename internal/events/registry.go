@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 )
 
@@ -36,13 +37,18 @@ func Register[E Event](r *Registry, version int) {
 	if _, dup := r.types[t]; dup || version < 1 {
 		panic(fmt.Sprintf("events: %s registered twice or with version %d", t, version))
 	}
+	layout := layoutOf(reflect.TypeFor[E]())
 	r.types[t] = &registered{
 		version:   version,
 		upcasters: map[int]Upcaster{},
 		decode: func(data json.RawMessage) (Event, error) {
 			var e E
-			err := json.Unmarshal(data, &e)
-			return e, err
+			if layout != nil && layout.read(data, reflect.ValueOf(&e).Elem()) {
+				return e, nil
+			}
+			clear := zero // what was half read is forgotten
+			err := json.Unmarshal(data, &clear)
+			return clear, err
 		},
 	}
 }
