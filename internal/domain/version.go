@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/hashicorp/go-version"
 )
 
 // UPN says whether the presence of peered users whose login id is a UPN is
@@ -54,29 +52,44 @@ func CheckVersion(s string) error {
 	if err := checkText(s, MaxVersion); err != nil {
 		return err
 	}
-	parts := strings.Split(s, ".")
-	ok := len(parts) >= 2 && len(parts) <= 6
-	for _, part := range parts {
-		ok = ok && part != "" && len(part) <= 9 && !strings.ContainsFunc(part, func(r rune) bool { return !isDigit(r) })
+	numbers := 0
+	for part := range strings.SplitSeq(s, ".") {
+		if numbers++; part == "" || len(part) > 9 || strings.ContainsFunc(part, func(r rune) bool { return !isDigit(r) }) {
+			return errVersion
+		}
 	}
-	if !ok {
-		return errors.New("must look like 9.4 or 9.7.1.105")
+	if numbers < 2 || numbers > 6 {
+		return errVersion
 	}
 	return nil
 }
 
+var errVersion = errors.New("must look like 9.4 or 9.7.1.105")
+
 func normaliseVersion(s string) (string, error) { return s, CheckVersion(s) }
 
-// olderThan compares two versions number by number: 9.10 is later than 9.4.
-// known is false when s is not a version.
+// olderThan compares two versions number by number, missing numbers being 0:
+// 9.10 is later than 9.4. known is false when s is not a version.
 func olderThan(s, than string) (older, known bool) {
 	if CheckVersion(s) != nil {
 		return false, false
 	}
-	a, errA := version.NewVersion(s)
-	b, errB := version.NewVersion(than)
-	if errA != nil || errB != nil {
-		return false, false
+	for s != "" || than != "" {
+		var a, b int
+		a, s = leadingNumber(s)
+		b, than = leadingNumber(than)
+		if a != b {
+			return a < b, true
+		}
 	}
-	return a.LessThan(b), true
+	return false, true
+}
+
+// leadingNumber takes the first number off a version that was checked.
+func leadingNumber(s string) (n int, rest string) {
+	first, rest, _ := strings.Cut(s, ".")
+	for _, digit := range []byte(first) {
+		n = 10*n + int(digit-'0')
+	}
+	return n, rest
 }
