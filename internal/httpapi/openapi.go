@@ -32,16 +32,6 @@ func (a *api) describe(op operation) huma.Operation {
 		Parameters:    op.params, SkipValidateParams: true, SkipValidateBody: true,
 		Responses: map[string]*huma.Response{},
 	}
-	if op.body != nil {
-		media := &huma.MediaType{Schema: schemas.Schema(op.body.schema, true, ""), Examples: map[string]*huma.Example{}}
-		for summary, value := range op.body.examples {
-			media.Examples[exampleKey(summary)] = &huma.Example{Summary: summary, Value: value}
-		}
-		h.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": media}}
-		if op.method == http.MethodPatch {
-			h.RequestBody.Content["application/merge-patch+json"] = media
-		}
-	}
 	problems := schemas.Schema(reflect.TypeFor[Problem](), true, "")
 	for status, codes := range byStatus(op.allCodes()) {
 		h.Responses[strconv.Itoa(status)] = problemResponse(problems, status, codes)
@@ -161,6 +151,30 @@ func (a *api) documentRoute() error {
 		_, _ = w.Write(body)
 	}))
 	return nil
+}
+
+// document adds to the framework's entry of op what it cannot know, and what it
+// would act on if it knew: it reads every body that it has a schema of.
+func (a *api) document(op operation) {
+	path := a.huma.OpenAPI().Paths[op.path]
+	entry := map[string]*huma.Operation{
+		http.MethodGet: path.Get, http.MethodPost: path.Post, http.MethodPatch: path.Patch, http.MethodDelete: path.Delete,
+	}[op.method]
+	onlyItsHeaders(op, entry.Responses)
+	if op.body == nil {
+		return
+	}
+	media := &huma.MediaType{
+		Schema:   a.huma.OpenAPI().Components.Schemas.Schema(op.body.schema, true, ""),
+		Examples: map[string]*huma.Example{},
+	}
+	for summary, value := range op.body.examples {
+		media.Examples[exampleKey(summary)] = &huma.Example{Summary: summary, Value: value}
+	}
+	entry.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": media}}
+	if op.method == http.MethodPatch {
+		entry.RequestBody.Content["application/merge-patch+json"] = media
+	}
 }
 
 // onlyItsHeaders leaves in the success of op the headers that it really sends.

@@ -73,7 +73,7 @@ func register[T any](a *api, op operation, handle func(ctx context.Context, c *c
 		}
 		return out, nil
 	})
-	onlyItsHeaders(op, h.Responses)
+	a.document(op)
 }
 
 func serve[T any](ctx context.Context, a *api, op operation, in *input, handle func(context.Context, *call) (*reply[T], error)) (*reply[T], error) {

@@ -159,13 +159,23 @@ func (c *call) ifMatch() (*events.Seq, error) {
 	if err != nil || tag == "" || tag == "*" {
 		return nil, err
 	}
-	revision, _, _ := strings.Cut(strings.Trim(tag, `"`), ".")
-	n, err := strconv.ParseUint(revision, 10, 63)
-	if err != nil || len(tag) < 3 || tag[0] != '"' || tag[len(tag)-1] != '"' {
+	n, ok := revisionOf(tag)
+	if !ok {
 		return nil, problem(domain.Malformed, headerIfMatch, "The header must be one ETag of this API, such as \"41.57\".")
 	}
-	seq := events.Seq(n)
-	return &seq, nil
+	return &n, nil
+}
+
+// revisionOf reads an ETag as etagOf makes it, or one that is a revision alone.
+func revisionOf(tag string) (events.Seq, bool) {
+	inner, open := strings.CutPrefix(tag, `"`)
+	inner, closed := strings.CutSuffix(inner, `"`)
+	revision, last, both := strings.Cut(inner, ".")
+	n, err := strconv.ParseUint(revision, 10, 63)
+	if both && err == nil {
+		_, err = strconv.ParseUint(last, 10, 63)
+	}
+	return events.Seq(n), open && closed && err == nil
 }
 
 // headerText reads a header that is stored with the event.
