@@ -1,0 +1,148 @@
+package readmodel
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/jmoiron/sqlx"
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+)
+
+// Limits of the connections.
+const (
+	maxReaders  = 16
+	busyTimeout = 5 * time.Second
+	// idleInTransaction is how long PostgreSQL lets a transaction wait for its
+	// client: a writer that was paused must not keep its locks from the one that
+	// took over.
+	idleInTransaction = 5 * time.Second
+)
+
+// DB is the database of the read models, SQLite or PostgreSQL. It is safe for
+// concurrent use.
+type DB struct {
+	dialect dialect
+	writer  *sqlx.DB // SQLite: one connection, immediate transactions
+	reader  *sqlx.DB
+	watch   *watch
+}
+
+// Open prepares the database at url: "sqlite:<path>" or "postgres://…". It does
+// not connect: a database that is down is found by Ping and by the first query,
+// and used as soon as it answers. The error says what is wrong with url, without
+// the password in it.
+func Open(_ context.Context, url string) (*DB, error) {
+	switch {
+	case strings.HasPrefix(url, "sqlite:"):
+		return openSQLite(strings.TrimPrefix(url, "sqlite:"))
+	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
+		return openPostgres(url)
+	}
+	return nil, errors.New("readmodel: the database URL must begin with sqlite: or postgres://")
+}
+
+func openSQLite(path string) (*DB, error) {
+	if path == "" || strings.HasPrefix(path, ":memory:") {
+		return nil, errors.New("readmodel: the database URL sqlite: needs the path of a file")
+	}
+	sqlx.BindDriver("sqlite", sqlx.QUESTION)
+	file := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
+	pragmas := fmt.Sprintf("?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"+
+		"&_pragma=temp_store(MEMORY)&_pragma=cache_size(-16000)", busyTimeout.Milliseconds())
+	writer, err := sqlx.Open("sqlite", file+pragmas+"&_txlock=immediate")
+	if err != nil {
+		return nil, fmt.Errorf("readmodel: open SQLite: %w", err)
+	}
+	writer.SetMaxOpenConns(1)
+	reader, err := sqlx.Open("sqlite", file+pragmas+"&_txlock=deferred&_pragma=query_only(1)")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("readmodel: open SQLite: %w", err), writer.Close())
+	}
+	reader.SetMaxOpenConns(maxReaders)
+	reader.SetMaxIdleConns(maxReaders)
+	return newDB(sqlite{}, writer, reader), nil
+}
+
+func openPostgres(url string) (*DB, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("readmodel: the database URL: %w", err) // pgx hides the password
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "peering"
+	}
+	config.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(idleInTransaction.Milliseconds())
+	db := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
+	db.SetMaxOpenConns(maxReaders)
+	db.SetMaxIdleConns(maxReaders)
+	return newDB(postgres{}, db, db), nil
+}
+
+func newDB(d dialect, writer, reader *sqlx.DB) *DB {
+	db := &DB{dialect: d, writer: writer, reader: reader}
+	db.watch = newWatch(db)
+	return db
+}
+
+// Ping reports whether the database answers; the error wraps ErrUnavailable.
+func (db *DB) Ping(ctx context.Context) error {
+	if err := db.reader.PingContext(ctx); err != nil {
+		return unavailable("ping", err)
+	}
+	return nil
+}
+
+// Close ends all connections. Whoever waits in Await gets an error.
+func (db *DB) Close() error {
+	db.watch.stop()
+	if db.reader == db.writer {
+		return db.writer.Close()
+	}
+	return errors.Join(db.reader.Close(), db.writer.Close())
+}
+
+// reading runs fn in a transaction that sees one moment of the database. A
+// generation that was dropped between two statements of fn is read again from
+// the one that replaced it.
+func (db *DB) reading(ctx context.Context, what string, fn func(*sqlx.Tx) error) error {
+	err := db.readOnce(ctx, fn)
+	if err != nil && db.dialect.classify(err) == classDropped {
+		err = db.readOnce(ctx, fn)
+	}
+	return db.explain(what, err)
+}
+
+func (db *DB) readOnce(ctx context.Context, fn func(*sqlx.Tx) error) error {
+	tx, err := db.reader.BeginTxx(ctx, db.dialect.snapshot())
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	return fn(tx)
+}
+
+// writing runs fn in a transaction and commits it unless fn fails.
+func (db *DB) writing(ctx context.Context, what string, fn func(*sqlx.Tx) error) error {
+	tx, err := db.writer.BeginTxx(ctx, nil)
+	if err != nil {
+		return db.explain(what, err)
+	}
+	if err := fn(tx); err != nil {
+		return db.explain(what, errors.Join(err, ignoreDone(tx.Rollback())))
+	}
+	return db.explain(what, tx.Commit())
+}
+
+// ignoreDone drops the error of a rollback that the driver did already.
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,68 @@
+package readmodel
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/pressly/goose/v3/database"
+	msqlite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// sqlite is the dialect of SQLite.
+type sqlite struct{}
+
+func (sqlite) goose() database.Dialect { return database.DialectSQLite3 }
+
+// snapshot needs no options: with a write-ahead log, every transaction that
+// reads sees one moment.
+func (sqlite) snapshot() *sql.TxOptions    { return nil }
+func (sqlite) text() string                { return "TEXT" }
+func (sqlite) tableOptions() string        { return " WITHOUT ROWID" }
+func (sqlite) contains(text string) string { return "instr(" + text + ", ?) > 0" }
+
+// lockSchema does nothing: there is one writer, and its transaction is immediate.
+func (sqlite) lockSchema(context.Context, *sqlx.Tx) error { return nil }
+
+// maxRows keeps a statement below the 32,766 values that SQLite takes, and
+// short enough to be parsed quickly.
+func (sqlite) maxRows(columns int) int { return max(1, min(100, 30000/columns)) }
+
+func (sqlite) source(columns []column, r rows) (string, []any) {
+	row := "(?" + strings.Repeat(", ?", len(columns)-1) + ")"
+	var b strings.Builder
+	b.Grow(r.len() * (len(row) + 2))
+	b.WriteString("VALUES ")
+	args := make([]any, 0, r.len()*len(columns))
+	for i := range r.len() {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(row)
+		for _, c := range columns {
+			args = append(args, r.value(i, c))
+		}
+	}
+	return b.String(), args
+}
+
+func (sqlite) classify(err error) errorClass {
+	var e *msqlite.Error
+	if !errors.As(err, &e) {
+		if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) {
+			return classPassing
+		}
+		return classBug
+	}
+	switch e.Code() & 0xff { // the primary code
+	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE:
+		return classRefused
+	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_AUTH:
+		return classBug
+	}
+	return classPassing
+}

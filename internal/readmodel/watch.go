@@ -1,0 +1,157 @@
+package readmodel
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/peering/peering/internal/events"
+)
+
+// pollEvery is how often the database is asked for a new position while
+// somebody waits for one that another process will write.
+const pollEvery = 10 * time.Millisecond
+
+// watch wakes those who wait for a position: at once when this process wrote
+// it, else by one poller that runs while anybody waits.
+type watch struct {
+	db *DB
+
+	mu      sync.Mutex
+	changed chan struct{} // closed when a position may have moved
+	waiting int
+	cancel  context.CancelFunc // of the poller
+	poller  sync.WaitGroup
+	stopped bool
+}
+
+func newWatch(db *DB) *watch { return &watch{db: db, changed: make(chan struct{})} }
+
+// notify says that a position may have moved.
+func (w *watch) notify() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// next returns a channel that is closed when a position may have moved.
+func (w *watch) next() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.changed
+}
+
+// enter counts somebody who waits; leave must follow when it reports true.
+func (w *watch) enter(p Projection) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped {
+		return false
+	}
+	w.waiting++
+	if w.waiting == 1 {
+		ctx, cancel := context.WithCancel(context.Background())
+		w.cancel = cancel
+		w.poller.Go(func() { w.poll(ctx, p) })
+	}
+	return true
+}
+
+func (w *watch) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting--; w.waiting == 0 {
+		w.cancel()
+	}
+}
+
+// stop ends the poller and wakes everybody.
+func (w *watch) stop() {
+	w.mu.Lock()
+	w.stopped = true
+	if w.cancel != nil {
+		w.cancel()
+	}
+	w.mu.Unlock()
+	w.notify()
+	w.poller.Wait()
+}
+
+// poll notices what another process wrote. An error of the database is left to
+// those who wait: they ask for themselves and report it.
+func (w *watch) poll(ctx context.Context, p Projection) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	var last int64 = -1
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var beat int64
+		query := w.db.reader.Rebind("SELECT beat FROM projections WHERE name = ? AND version = ? AND active = 1")
+		err := w.db.reader.GetContext(ctx, &beat, query, p.Name(), p.Version())
+		if err != nil || beat != last {
+			last = beat
+			w.notify()
+		}
+	}
+}
+
+// Await returns when a query about ent sees every event up to min. It returns
+// *HeldError when the events of ent are held before that, and an error that
+// wraps ErrUnavailable when the database does not answer or ctx ends first.
+//
+// With an empty ent it waits for the position alone: an enterprise that is held
+// does not keep the lists of all enterprises from being read.
+func (d *Directory) Await(ctx context.Context, ent events.EnterpriseID, min events.Seq) error {
+	if min == 0 {
+		return nil
+	}
+	w := d.db.watch
+	if ok, _, err := d.reached(ctx, ent, min); ok || err != nil {
+		return err
+	}
+	if !w.enter(directory{}) {
+		return fmt.Errorf("%w: closed", ErrUnavailable)
+	}
+	defer w.leave()
+	for {
+		changed := w.next()
+		ok, position, err := d.reached(ctx, ent, min)
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: the projection is at %d, waiting for %d: %w", ErrUnavailable, position, min, ctx.Err())
+		}
+	}
+}
+
+// reached reports whether a query about ent sees every event up to min.
+func (d *Directory) reached(ctx context.Context, ent events.EnterpriseID, min events.Seq) (ok bool, position events.Seq, err error) {
+	err = d.view(ctx, "read the position", func(tx *sqlx.Tx, row stateRow) error {
+		position = seq(row.Position)
+		ok = position >= min
+		if ent == "" {
+			return nil
+		}
+		var heldAt []int64
+		query := tx.Rebind("SELECT held_at FROM held WHERE name = ? AND version = ? AND generation = ? AND enterprise = ?")
+		if err := tx.SelectContext(ctx, &heldAt, query, row.Name, row.Version, row.Generation, ent); err != nil {
+			return err
+		}
+		if len(heldAt) == 1 && seq(heldAt[0]) <= min {
+			return &HeldError{Enterprise: ent, HeldAt: seq(heldAt[0])}
+		}
+		return nil
+	})
+	return ok, position, err
+}
