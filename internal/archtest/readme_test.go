@@ -7,8 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/tools/txtar"
 
 	"github.com/peering/peering/internal/config"
 )
@@ -69,6 +72,19 @@ func TestREADME_listsEverySetting(t *testing.T) {
 	}
 }
 
+func TestDeadLinks_areFound(t *testing.T) {
+	archive := "-- a.md --\n[gone](b/gone.md) [there](b/there.md#part) [web](https://x.example/y) `T[r](r, 1)`\n" +
+		"-- b/there.md --\n[up](../a.md)\n-- c.go --\n// see ADR 0001 and ADR 0002\n-- docs/adr/0001-x.md --\n"
+	fsys, err := txtar.FS(txtar.Parse([]byte(archive)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"a.md: links to b/gone.md, which is not there", "c.go: refers to ADR 0002, of which there are 0"}
+	if got := deadLinks(t, fsys); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // A link that leads nowhere is found before a reader finds it.
 func TestDocuments_linksLeadSomewhere(t *testing.T) {
 	for _, fault := range deadLinks(t, os.DirFS(root)) {
@@ -78,6 +94,7 @@ func TestDocuments_linksLeadSomewhere(t *testing.T) {
 
 var (
 	link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	code = regexp.MustCompile("(?s)```.*?```|`[^`]*`")
 	// adr is a decision that a text refers to by its number.
 	adr = regexp.MustCompile(`ADR (\d{4})`)
 )
@@ -103,7 +120,7 @@ func deadLinks(t *testing.T, fsys fs.FS) []string {
 			return err
 		}
 		if ext == ".md" {
-			for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(string(text), ""), -1) {
 				if _, err := fs.Stat(fsys, filepath.ToSlash(filepath.Join(filepath.Dir(name), m[1]))); err != nil {
 					faults = append(faults, fmt.Sprintf("%s: links to %s, which is not there", name, m[1]))
 				}
