@@ -33,10 +33,12 @@ type operation struct {
 
 // reply is a successful answer.
 type reply[T any] struct {
-	Status   int
-	ETag     string `header:"ETag" doc:"<revision>.<last sequence> of what was read."`
-	Location string `header:"Location" doc:"Path of what was added."`
-	Body     T
+	Status int
+	// ContentType is said for every answer, so that nothing is negotiated.
+	ContentType string `header:"Content-Type" hidden:"true"`
+	ETag        string `header:"ETag" doc:"<revision>.<last sequence> of what was read."`
+	Location    string `header:"Location" doc:"Path of what was added."`
+	Body        T
 }
 
 // input hands the request from the framework to the operation. The framework
@@ -92,6 +94,7 @@ func serve[T any](ctx context.Context, a *api, op operation, in *input, handle f
 	if out.Status == 0 {
 		out.Status = op.success()
 	}
+	out.ContentType = "application/json"
 	return out, nil
 }
 
