@@ -64,8 +64,8 @@ func (h *History) Do(cmd domain.Command) Step {
 func Histories(most int) *rapid.Generator[[]events.Recorded] {
 	return rapid.Custom(func(t *rapid.T) []events.Recorded {
 		h := NewHistory()
-		for _, cmd := range rapid.SliceOfN(Commands(), 0, most).Draw(t, "commands") {
-			h.Do(cmd)
+		for range rapid.IntRange(0, most).Draw(t, "length") {
+			h.Do(Commands().Draw(t, "command"))
 		}
 		return h.Log
 	})
