@@ -23,8 +23,7 @@ type entry struct {
 	// Of whoever has the turn.
 	state  *domain.Enterprise // nil: not loaded
 	behind bool               // the log is known, or suspected, to have more
-	since  int                // events since the last snapshot
-	queued bool               // a snapshot is about to be written
+	since  int                // events since a snapshot was loaded, or became due
 
 	// Of the cache.
 	users  int

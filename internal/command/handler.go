@@ -205,13 +205,22 @@ func unavailable(caller context.Context, o *order, err error) error {
 		return err
 	case errors.Is(err, eventstore.ErrFull):
 		return fmt.Errorf("command: %s of %s: %w", o.Command.Name(), o.Enterprise, err)
-	case caller.Err() != nil:
-		return fmt.Errorf("command: %s of %s: %w", o.Command.Name(), o.Enterprise, caller.Err())
+	case gaveUp(caller) != nil:
+		return fmt.Errorf("command: %s of %s: %w", o.Command.Name(), o.Enterprise, gaveUp(caller))
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		// The caller's context is well: ours has ended, and that is no news to it.
 		return fmt.Errorf("%w: %s of %s: %v", ErrUnavailable, o.Command.Name(), o.Enterprise, err)
 	}
 	return fmt.Errorf("%w: %s of %s: %w", ErrUnavailable, o.Command.Name(), o.Enterprise, err)
+}
+
+// gaveUp is ctx.Err, also in the moment in which the deadline has passed and
+// its timer has not yet fired.
+func gaveUp(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
