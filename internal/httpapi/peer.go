@@ -119,20 +119,7 @@ func (a *api) showPeer(ctx context.Context, c *call) (*reply[Peer], error) {
 // toPeer returns the handler that reads the command called name and gives it to
 // the peer of the path.
 func toPeer(name domain.CommandName) func(context.Context, *call) (*reply[Receipt], error) {
-	return func(ctx context.Context, c *call) (*reply[Receipt], error) {
-		ent, id, err := c.peer()
-		if err != nil {
-			return nil, err
-		}
-		cmd, err := c.decode(name)
-		if err != nil {
-			return nil, err
-		}
-		if cmd, err = aimAtPeer(cmd, id); err != nil {
-			return nil, err
-		}
-		return c.give(ctx, ent, cmd)
-	}
+	return toResource(name, (*call).peer, aimAtPeer)
 }
 
 // aimAtPeer returns cmd for the peer id. A body that names another peer than
@@ -165,12 +152,4 @@ func aimAtPeer(cmd domain.Command, id events.PeerID) (domain.Command, error) {
 		return nil, fmt.Errorf("%s is not a command to a peer", cmd.Name())
 	}
 	return cmd, err
-}
-
-// aim returns the id that the path names; given is what the body says.
-func aim[ID ~string](field string, given, id ID) (ID, error) {
-	if given != "" && given != id {
-		return "", problem(domain.Invalid, field, "The path names another one.")
-	}
-	return id, nil
 }

@@ -164,20 +164,7 @@ func (a *api) showTrustedServer(ctx context.Context, c *call) (*reply[TrustedSer
 // toTrustedServer returns the handler that reads the command called name and
 // gives it to the entry of the path.
 func toTrustedServer(name domain.CommandName) func(context.Context, *call) (*reply[Receipt], error) {
-	return func(ctx context.Context, c *call) (*reply[Receipt], error) {
-		ent, id, err := c.trustedServer()
-		if err != nil {
-			return nil, err
-		}
-		cmd, err := c.decode(name)
-		if err != nil {
-			return nil, err
-		}
-		if cmd, err = aimAtTrustedServer(cmd, id); err != nil {
-			return nil, err
-		}
-		return c.give(ctx, ent, cmd)
-	}
+	return toResource(name, (*call).trustedServer, aimAtTrustedServer)
 }
 
 // aimAtTrustedServer returns cmd for the entry id, as aimAtPeer does.

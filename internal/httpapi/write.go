@@ -247,6 +247,37 @@ func (c *call) add(ctx context.Context, ent events.EnterpriseID, name domain.Com
 	return out, nil
 }
 
+// toResource returns the handler that reads the command called name and gives it
+// to what the path names; aimAt puts that into the command.
+func toResource[ID any](
+	name domain.CommandName,
+	named func(*call) (events.EnterpriseID, ID, error),
+	aimAt func(domain.Command, ID) (domain.Command, error),
+) func(context.Context, *call) (*reply[Receipt], error) {
+	return func(ctx context.Context, c *call) (*reply[Receipt], error) {
+		ent, id, err := named(c)
+		if err != nil {
+			return nil, err
+		}
+		cmd, err := c.decode(name)
+		if err != nil {
+			return nil, err
+		}
+		if cmd, err = aimAt(cmd, id); err != nil {
+			return nil, err
+		}
+		return c.give(ctx, ent, cmd)
+	}
+}
+
+// aim returns the id that the path names; given is what the body says.
+func aim[ID ~string](field string, given, id ID) (ID, error) {
+	if given != "" && given != id {
+		return "", problem(domain.Invalid, field, "The path names another one.")
+	}
+	return id, nil
+}
+
 // noIfMatch refuses If-Match where nothing exists yet that it could be about.
 func (c *call) noIfMatch() error {
 	if c.r.Header.Get(headerIfMatch) == "" {
