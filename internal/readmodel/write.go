@@ -80,14 +80,14 @@ func (t *Tx) Bury(d DeadEvent) {
 	}
 }
 
-// Resume says that the events of an enterprise are applied up to at − 1: it is
-// held at at, or no longer when at is zero. Its dead events are forgotten.
-func (t *Tx) Resume(ent events.EnterpriseID, at events.Seq) error {
+// Hold keeps later events of an enterprise back from at on.
+func (t *Tx) Hold(ent events.EnterpriseID, at events.Seq) { t.held[ent] = at }
+
+// Release lets the events of an enterprise through again, from the first that
+// was held. Its dead events are forgotten.
+func (t *Tx) Release(ent events.EnterpriseID) error {
 	g := t.lease.generation
 	delete(t.held, ent)
-	if at > 0 {
-		t.held[ent] = at
-	}
 	_, err := t.tx.ExecContext(t.ctx, t.tx.Rebind("DELETE FROM dead_events WHERE name = ? AND version = ? AND generation = ? AND enterprise = ?"),
 		g.projection, g.version, g.number, ent)
 	return err
