@@ -66,6 +66,10 @@ func Main(m *testing.M) int {
 	}
 	share.enabled, share.dir = true, dir
 	code := m.Run()
+	if err := postgresServer.stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	if share.cluster != nil {
 		share.cluster.stop()
 	}
@@ -178,10 +182,11 @@ func (c *Nodes) Kill(i int) {
 	}
 }
 
-// Restart starts node i again on its old directory and ports.
+// Restart starts node i again on its old directory and ports, and waits until
+// it is part of the cluster.
 func (c *Nodes) Restart(t testing.TB, i int) {
 	t.Helper()
-	if err := c.start(i); err != nil {
+	if err := errors.Join(c.start(i), c.waitReady()); err != nil {
 		t.Fatal(err)
 	}
 }
