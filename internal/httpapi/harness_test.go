@@ -188,3 +188,9 @@ func wantProblem(t testing.TB, a answer, status int, code domain.Code, field str
 	}
 	return p
 }
+
+// wantCode is wantProblem for a refusal whose field is the domain's to choose.
+func wantCode(t testing.TB, a answer, status int, code domain.Code) Problem {
+	t.Helper()
+	return wantProblem(t, a, status, code, into[Problem](t, a).Field)
+}

@@ -32,16 +32,14 @@ func (a *api) observed(next http.Handler) (http.Handler, error) {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
-		defer func() {
-			took := time.Since(start)
-			method, route := labels(r)
-			total.WithLabelValues(method, route, strconv.Itoa(rec.code())).Inc()
-			seconds.WithLabelValues(method, route).Observe(took.Seconds())
-			a.log.LogAttrs(r.Context(), slog.LevelDebug, "request answered",
-				slog.String("method", method), slog.String("route", route),
-				slog.Int("status", rec.code()), slog.Float64("ms", float64(took.Microseconds())/1000))
-		}()
 		next.ServeHTTP(rec, r)
+		took := time.Since(start)
+		method, route := labels(r)
+		total.WithLabelValues(method, route, strconv.Itoa(rec.code())).Inc()
+		seconds.WithLabelValues(method, route).Observe(took.Seconds())
+		a.log.LogAttrs(r.Context(), slog.LevelDebug, "request answered",
+			slog.String("method", method), slog.String("route", route),
+			slog.Int("status", rec.code()), slog.Float64("ms", float64(took.Microseconds())/1000))
 	}), nil
 }
 
@@ -69,26 +67,30 @@ func labels(r *http.Request) (method, route string) {
 // recovered turns a panic into a 500 with an id under which the log has it.
 func (a *api) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			v := recover()
-			if v == nil {
-				return
-			}
-			if v == any(http.ErrAbortHandler) {
-				panic(v)
-			}
-			p := problem(codeInternal, "", "Something went wrong here. The log says more.")
-			p.Instance = "urn:uuid:" + uuid.NewString()
-			a.log.LogAttrs(r.Context(), slog.LevelError, "request panicked",
-				slog.String("instance", p.Instance), slog.String("method", r.Method), slog.String("route", r.Pattern),
-				slog.String("err", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
-			if rec, ok := w.(*recorder); ok && rec.status != 0 {
-				panic(http.ErrAbortHandler) // half an answer is out; break it off
-			}
-			p.write(w)
-		}()
+		defer a.rescue(w, r)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// rescue is deferred: it answers for a handler that panics. When a part of the
+// answer is out already it breaks the connection off.
+func (a *api) rescue(w http.ResponseWriter, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == any(http.ErrAbortHandler) {
+		panic(v)
+	}
+	p := problem(codeInternal, "", "Something went wrong here. The log says more.")
+	p.Instance = "urn:uuid:" + uuid.NewString()
+	a.log.LogAttrs(r.Context(), slog.LevelError, "request panicked",
+		slog.String("instance", p.Instance), slog.String("method", r.Method), slog.String("route", r.Pattern),
+		slog.String("err", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+	if rec, ok := w.(*recorder); ok && rec.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	p.write(w)
 }
 
 // recorder remembers the status of an answer.

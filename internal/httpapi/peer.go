@@ -48,10 +48,16 @@ func (a *api) peerRoutes() {
 		summary, about   string
 		body             *bodyDoc
 	}{
-		{domain.EditPeer{}, "edit-peer", http.MethodPatch, peerPath, "Change a peer",
-			"A merge patch (RFC 7396): all the given fields change, or none, in one event each and in one write. A new address moves the trusted-server entry with it.", editPeerDoc()},
-		{domain.DeletePeer{}, "delete-peer", http.MethodDelete, peerPath, "Delete a peer",
-			"Removes the peer and its trusted-server entry. Its history stays, and its names are free again. Warns of what keeps its host trusted.", nil},
+		{
+			domain.EditPeer{},
+			"edit-peer", http.MethodPatch, peerPath, "Change a peer",
+			"A merge patch (RFC 7396): all the given fields change, or none, in one event each and in one write. A new address moves the trusted-server entry with it.", editPeerDoc(),
+		},
+		{
+			domain.DeletePeer{},
+			"delete-peer", http.MethodDelete, peerPath, "Delete a peer",
+			"Removes the peer and its trusted-server entry. Its history stays, and its names are free again. Warns of what keeps its host trusted.", nil,
+		},
 		{domain.EnablePeer{}, "enable-peer", http.MethodPost, peerPath + "/enable", "Enable a peer", "Restores its trusted-server entry.", nil},
 		{domain.DisablePeer{}, "disable-peer", http.MethodPost, peerPath + "/disable", "Disable a peer", "Keeps the peer and withdraws its trusted-server entry.", nil},
 		{domain.AcknowledgePeerNotice{}, "acknowledge-notice", http.MethodPost, peerPath + "/acknowledge", "Tick the notice of a peer off", "Says that the other side was told of what changed here.", nil},

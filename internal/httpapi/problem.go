@@ -168,7 +168,7 @@ func problemOf(err error) (p *Problem, expected bool) {
 
 // refused shows a refusal of the domain, with all it says.
 func refused(e *domain.Error) *Problem {
-	p := problem(e.Code, e.Field, "%s", e.Msg)
+	p := problem(e.Code, headerOf(e.Field), "%s", e.Msg)
 	p.Peer = e.Peer
 	if s := e.Stale; s != nil {
 		p.Current, p.ChangedBy, p.ChangedAt = s.Current, s.ChangedBy, &s.ChangedAt

@@ -110,9 +110,11 @@ func TestList_parametersBecomeTheQuery(t *testing.T) {
 		peersURL + "?status=&limit=": readmodel.PeerQuery{},
 		enterprisesURL + common:      readmodel.EnterpriseQuery{ListQuery: list},
 		peersURL + common + "&status=N/A&type=external&enabled=true&deleted=true&description=x": readmodel.PeerQuery{
-			ListQuery: list, Status: events.StatusNA, Type: events.PeerExternal, Enabled: &yes, Deleted: true, Description: "x"},
+			ListQuery: list, Status: events.StatusNA, Type: events.PeerExternal, Enabled: &yes, Deleted: true, Description: "x",
+		},
 		trustedURL + common + "&type=im&origin=manual&host=h&description=x": readmodel.TrustedServerQuery{
-			ListQuery: list, Enterprise: "acme", Type: events.TrustIM, Origin: "manual", Host: "h", Description: "x"},
+			ListQuery: list, Enterprise: "acme", Type: events.TrustIM, Origin: "manual", Host: "h", Description: "x",
+		},
 		allTrustedURL + common:             readmodel.TrustedServerQuery{ListQuery: list},
 		allTrustedURL + "?enterprise=Acme": readmodel.TrustedServerQuery{Enterprise: "acme"},
 	} {
@@ -128,12 +130,27 @@ func TestList_parametersAreChecked(t *testing.T) {
 	h := newAPI(t, forbidden(t), &condition{err: errors.New("must not be asked")})
 	for _, target := range lists() {
 		for _, c := range []struct{ query, field string }{
-			{"limit=0", "limit"}, {"limit=1001", "limit"}, {"limit=-1", "limit"}, {"limit=ten", "limit"},
-			{"limit=+5", "limit"}, {"limit=%2B5", "limit"}, {"limit=1e2", "limit"}, {"limit=99999999999999999999", "limit"},
-			{"min_seq=-1", "min_seq"}, {"min_seq=x", "min_seq"}, {"min_seq=18446744073709551615", "min_seq"},
-			{"unknown=1", "unknown"}, {"Limit=1", "Limit"}, {"limit=1&limit=2", "limit"}, {"q=a&q=a", "q"},
-			{"q=%00", "q"}, {"q=%ff", "q"}, {"sort=a%0ab", "sort"}, {"cursor=" + strings.Repeat("x", 3000), "cursor"},
-			{"%00=1", "?"}, {"as_of=12", "as_of"},
+			{"limit=0", "limit"},
+			{"limit=1001", "limit"},
+			{"limit=-1", "limit"},
+			{"limit=ten", "limit"},
+			{"limit=+5", "limit"},
+			{"limit=%2B5", "limit"},
+			{"limit=1e2", "limit"},
+			{"limit=99999999999999999999", "limit"},
+			{"min_seq=-1", "min_seq"},
+			{"min_seq=x", "min_seq"},
+			{"min_seq=18446744073709551615", "min_seq"},
+			{"unknown=1", "unknown"},
+			{"Limit=1", "Limit"},
+			{"limit=1&limit=2", "limit"},
+			{"q=a&q=a", "q"},
+			{"q=%00", "q"},
+			{"q=%ff", "q"},
+			{"sort=a%0ab", "sort"},
+			{"cursor=" + strings.Repeat("x", 3000), "cursor"},
+			{"%00=1", "?"},
+			{"as_of=12", "as_of"},
 		} {
 			wantProblem(t, ask(h, "GET", target+"?"+c.query, ""), 422, domain.Invalid, c.field)
 		}

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/domain"
@@ -31,8 +30,6 @@ const (
 	// writeTimeout bounds a write from outside; the write loop itself gives up
 	// before that, with an error that says more.
 	writeTimeout = 5 * time.Second
-	// maxHeaderText is the longest Reason or Actor, in characters.
-	maxHeaderText = 500
 )
 
 // Receipt is the answer to a write.
@@ -101,24 +98,42 @@ func (c *call) mediaType() error {
 	return problem(codeMediaType, "Content-Type", "The body must be %s in UTF-8.", strings.Join(want, " or "))
 }
 
-// request makes the command.Request of cmd from the headers.
+// request makes the command.Request of cmd from the headers. Their form is
+// judged by the write loop, the same for every way a command comes.
 func (c *call) request(ent events.EnterpriseID, cmd domain.Command) (command.Request, error) {
 	req := command.Request{Enterprise: ent, Command: cmd, Actor: loopbackActor}
-	var err error
-	if req.ID, err = c.commandID(); err != nil {
+	key, err := c.single(headerIdempotencyKey)
+	if err != nil {
+		return command.Request{}, err
+	}
+	req.ID = events.CommandID(unquoted(key))
+	if req.Reason, err = c.single(headerReason); err != nil {
+		return command.Request{}, err
+	}
+	if req.OnBehalfOf, err = c.single(headerOnBehalfOf); err != nil {
 		return command.Request{}, err
 	}
 	if req.IfRevision, err = c.ifMatch(); err != nil {
 		return command.Request{}, err
 	}
-	if req.Reason, err = c.headerText(headerReason); err != nil {
-		return command.Request{}, err
+	if trace := c.r.Header.Values(headerTraceparent); len(trace) == 1 {
+		req.Traceparent = trace[0]
 	}
-	if req.OnBehalfOf, err = c.headerText(headerOnBehalfOf); err != nil {
-		return command.Request{}, err
-	}
-	req.Traceparent = traceparent(c.r.Header)
 	return req, nil
+}
+
+// headerOf names the header in which a caller of HTTP gives what the write loop
+// calls field.
+func headerOf(field string) string {
+	switch field {
+	case "command_id":
+		return headerIdempotencyKey
+	case "reason":
+		return headerReason
+	case "on_behalf_of":
+		return headerOnBehalfOf
+	}
+	return field
 }
 
 // single returns the value of a header that may be given once, "" without it.
@@ -133,22 +148,13 @@ func (c *call) single(name string) (string, error) {
 	return values[0], nil
 }
 
-// commandID reads Idempotency-Key, bare or as the quoted string of the draft
-// standard.
-func (c *call) commandID() (events.CommandID, error) {
-	key, err := c.single(headerIdempotencyKey)
-	if err != nil || key == "" {
-		return "", err
-	}
+// unquoted returns an Idempotency-Key without the quotes that the draft
+// standard puts around it.
+func unquoted(key string) string {
 	if len(key) > 2 && key[0] == '"' && key[len(key)-1] == '"' {
-		key = key[1 : len(key)-1]
+		return key[1 : len(key)-1]
 	}
-	id, err := events.ParseCommandID(key)
-	var bad *events.IDError
-	if errors.As(err, &bad) {
-		return "", problem(domain.Invalid, headerIdempotencyKey, "%s", bad.Rule)
-	}
-	return id, err
+	return key
 }
 
 // ifMatch reads the revision that If-Match asks for: an ETag as it was given,
@@ -176,39 +182,6 @@ func revisionOf(tag string) (events.Seq, bool) {
 		_, err = strconv.ParseUint(last, 10, 63)
 	}
 	return events.Seq(n), open && closed && err == nil
-}
-
-// headerText reads a header that is stored with the event.
-func (c *call) headerText(name string) (string, error) {
-	v, err := c.single(name)
-	if err != nil {
-		return "", err
-	}
-	v = strings.TrimSpace(v)
-	switch {
-	case !utf8.ValidString(v) || strings.ContainsFunc(v, isControl):
-		return "", problem(domain.Invalid, name, "The header must be UTF-8 text without control characters.")
-	case utf8.RuneCountInString(v) > maxHeaderText:
-		return "", problem(domain.Invalid, name, "The header is longer than %d characters.", maxHeaderText)
-	}
-	return v, nil
-}
-
-// traceparent returns the caller's trace context (W3C), "" when it has none or
-// one that is not well formed: tracing never makes a request fail.
-func traceparent(h http.Header) string {
-	v := h.Values(headerTraceparent)
-	if len(v) != 1 || len(v[0]) != len("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") {
-		return ""
-	}
-	for i := range len(v[0]) {
-		c := v[0][i]
-		dash := i == 2 || i == 35 || i == 52
-		if dash != (c == '-') || !dash && !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
-			return ""
-		}
-	}
-	return v[0]
 }
 
 // give gives cmd to ent and answers with its receipt.

@@ -31,8 +31,10 @@ func writes() []struct {
 		status             int
 		command            domain.Command
 	}{
-		{"POST", "/api/v1/enterprises", `{"id":"Acme","description":"HQ","domain":"acme.example","server":{"hostname":"uc1.acme.example","address":"192.0.2.10","version":"9.8","deployment":"standard"}}`, 201,
-			domain.RegisterEnterprise{ID: "Acme", Description: "HQ", Domain: "acme.example", Server: server}},
+		{
+			"POST", "/api/v1/enterprises", `{"id":"Acme","description":"HQ","domain":"acme.example","server":{"hostname":"uc1.acme.example","address":"192.0.2.10","version":"9.8","deployment":"standard"}}`, 201,
+			domain.RegisterEnterprise{ID: "Acme", Description: "HQ", Domain: "acme.example", Server: server},
+		},
 		{"PATCH", ent, `{"description":"Head office"}`, 200, domain.EditEnterprise{Description: domain.Give("Head office")}},
 		{"DELETE", ent, "", 200, domain.RemoveEnterprise{}},
 		{"POST", ent + "/peers", `{"type":"external","description":"Partner"}`, 201, domain.AddPeer{Type: events.PeerExternal, Description: "Partner"}},
@@ -123,10 +125,14 @@ func TestWrite_refusalsOfTheDomainAreShownInFull(t *testing.T) {
 		{&domain.Error{Code: domain.Forbidden, Msg: "m"}, 403, ""},
 		{&domain.Error{Code: domain.NotFound, Msg: "m"}, 404, ""},
 		{&domain.Error{Code: domain.Exists, Field: "description", Msg: "100 % taken"}, 409, `"detail":"100 % taken"`},
-		{&domain.Error{Code: domain.Stale, Msg: "m", Stale: &domain.StaleInfo{Current: 12, ChangedBy: "ann", ChangedAt: at}}, 412,
-			`"current":12,"changed_by":"ann","changed_at":"2026-02-01T08:00:00Z"`},
-		{&domain.Error{Code: domain.Gone, Msg: "m", Gone: &domain.Removal{Seq: 9, By: "bob", At: at, Reason: "moved"}}, 410,
-			`"deleted_by":"bob","deleted_at":"2026-02-01T08:00:00Z","reason":"moved","sequence":9`},
+		{
+			&domain.Error{Code: domain.Stale, Msg: "m", Stale: &domain.StaleInfo{Current: 12, ChangedBy: "ann", ChangedAt: at}}, 412,
+			`"current":12,"changed_by":"ann","changed_at":"2026-02-01T08:00:00Z"`,
+		},
+		{
+			&domain.Error{Code: domain.Gone, Msg: "m", Gone: &domain.Removal{Seq: 9, By: "bob", At: at, Reason: "moved"}}, 410,
+			`"deleted_by":"bob","deleted_at":"2026-02-01T08:00:00Z","reason":"moved","sequence":9`,
+		},
 	} {
 		h := newAPI(t, refuse(fmt.Errorf("handle: %w", c.err)), &condition{})
 		for _, w := range writes() {
@@ -174,24 +180,14 @@ func TestWrite_anUnforeseenErrorIsNotShown(t *testing.T) {
 func TestWrite_headersAreChecked(t *testing.T) {
 	const path = "/api/v1/enterprises/acme/peers/p1/enable"
 	h := newAPI(t, forbidden(t), &condition{})
-	long := strings.Repeat("x", 600)
 	for _, c := range []struct {
 		status  int
 		code    domain.Code
 		field   string
 		headers []string
 	}{
-		{422, domain.Invalid, "Idempotency-Key", []string{"Idempotency-Key", "a b"}},
-		{422, domain.Invalid, "Idempotency-Key", []string{"Idempotency-Key", "a.b"}},
-		{422, domain.Invalid, "Idempotency-Key", []string{"Idempotency-Key", `""`}},
-		{422, domain.Invalid, "Idempotency-Key", []string{"Idempotency-Key", long}},
 		{400, domain.Malformed, "Idempotency-Key", []string{"Idempotency-Key", "a", "Idempotency-Key", "b"}},
-		{422, domain.Invalid, "Reason", []string{"Reason", "a\x00b"}},
-		{422, domain.Invalid, "Reason", []string{"Reason", "a\tb"}},
-		{422, domain.Invalid, "Reason", []string{"Reason", "K\xf6ln"}},
-		{422, domain.Invalid, "Reason", []string{"Reason", long}},
 		{400, domain.Malformed, "Reason", []string{"Reason", "a", "Reason", "b"}},
-		{422, domain.Invalid, "Actor", []string{"Actor", "a\x1b[31mb"}},
 		{400, domain.Malformed, "Actor", []string{"Actor", "a", "Actor", "b"}},
 		{400, domain.Malformed, "If-Match", []string{"If-Match", "41"}},
 		{400, domain.Malformed, "If-Match", []string{"If-Match", `W/"41.57"`}},
@@ -243,20 +239,6 @@ func TestWrite_ifMatchNeedsSomethingToCompare(t *testing.T) {
 		}
 		a := ask(newAPI(t, forbidden(t), &condition{}), w.method, w.path, w.body, "If-Match", `"1.1"`)
 		wantProblem(t, a, 422, domain.Invalid, "If-Match")
-	}
-}
-
-func TestWrite_traceparentThatIsNotOneIsLeftOut(t *testing.T) {
-	for _, bad := range []string{"x", "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0", "00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"} {
-		var got command.Request
-		h := newAPI(t, commandsFunc(func(ctx context.Context, req command.Request) (command.Receipt, error) {
-			got = req
-			return accept(ctx, req)
-		}), &condition{})
-		a := ask(h, "POST", "/api/v1/enterprises/acme/peers/p1/enable", "", "Traceparent", bad)
-		if a.Code != 200 || got.Traceparent != "" {
-			t.Errorf("%q: status %d, passed on as %q", bad, a.Code, got.Traceparent)
-		}
 	}
 }
 
