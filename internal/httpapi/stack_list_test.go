@@ -80,15 +80,20 @@ func TestStack_cursorsAndColumnsThatAreNotAreRefused(t *testing.T) {
 	s.acme()
 	for _, target := range lists() {
 		for _, c := range []struct{ query, field string }{
-			{"sort=colour", "sort"}, {"sort=-", "sort"}, {"sort=--description", "sort"}, {"sort=description%3Bdrop", "sort"}, {"sort=description%20desc", "sort"},
-			{"cursor=x", "cursor"}, {"cursor=eyJ9", "cursor"}, {"cursor=%22%27", "cursor"},
+			{"sort=colour", "sort"},
+			{"sort=-", "sort"},
+			{"sort=--description", "sort"},
+			{"sort=description%3Bdrop", "sort"},
+			{"sort=description%20desc", "sort"},
+			{"cursor=x", "cursor"},
+			{"cursor=eyJ9", "cursor"},
+			{"cursor=%22%27", "cursor"},
 		} {
 			wantProblem(t, s.read(target+"?"+c.query), 422, domain.Invalid, c.field)
 		}
 	}
-	page := shownAs[List[Peer]](s, peersURL+"?sort=description&limit=1")
 	s.write(201, "POST", peersURL, `{"type":"external","description":"Partner"}`)
-	page = shownAs[List[Peer]](s, peersURL+"?sort=description&limit=1")
+	page := shownAs[List[Peer]](s, peersURL+"?sort=description&limit=1")
 	if page.NextCursor == nil {
 		t.Fatal("no second page")
 	}

@@ -228,9 +228,17 @@ func TestStack_headersAreJudgedByTheWriteLoop(t *testing.T) {
 	disable := peersURL + "/" + s.acme() + "/disable"
 	long := strings.Repeat("x", 2000)
 	for _, c := range []struct{ header, value string }{
-		{"Idempotency-Key", "a b"}, {"Idempotency-Key", "a.b"}, {"Idempotency-Key", `""`}, {"Idempotency-Key", long},
-		{"Reason", "a\x00b"}, {"Reason", "a\tb"}, {"Reason", "K\xf6ln"}, {"Reason", "a\u0085b"}, {"Reason", long},
-		{"Actor", "a\x1b[31mb"}, {"Actor", long},
+		{"Idempotency-Key", "a b"},
+		{"Idempotency-Key", "a.b"},
+		{"Idempotency-Key", `""`},
+		{"Idempotency-Key", long},
+		{"Reason", "a\x00b"},
+		{"Reason", "a\tb"},
+		{"Reason", "K\xf6ln"},
+		{"Reason", "a\u0085b"},
+		{"Reason", long},
+		{"Actor", "a\x1b[31mb"},
+		{"Actor", long},
 	} {
 		a := ask(s.http, "POST", disable, "", c.header, c.value)
 		if p := into[Problem](t, a); (a.Code != 400 && a.Code != 422) || p.Field != c.header || p.Detail == "" {
