@@ -120,3 +120,6 @@ func AsFaults(err error) (f Faults, ok bool) {
 	ok = errors.As(err, &f)
 	return f, ok
 }
+
+// Usage tells the command line that this is wrong usage, not a failure.
+func (f Faults) Usage() bool { return true }

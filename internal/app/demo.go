@@ -1,0 +1,75 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/events"
+)
+
+const demoEnterprise = "demo-acme"
+
+// demoCommands are the orders that make the demo, each with the id that keeps a
+// second start from repeating it.
+func demoCommands() []command.Request {
+	orders := []struct {
+		id  events.CommandID
+		cmd domain.Command
+	}{
+		{"demo-enterprise", domain.RegisterEnterprise{
+			ID: demoEnterprise, Description: "Acme", Domain: "acme.example",
+			Server: domain.Server{Hostname: "uc.acme.example", Address: "192.0.2.10", Version: "9.8", Deployment: events.DeploymentStandard},
+		}},
+		{"demo-peer-berlin", demoPeer("Berlin", "uc.berlin.example", "berlin", "9.8", "")},
+		{"demo-peer-lyon", demoPeer("Lyon", "uc.lyon.example", "lyon-hq", "9.7.1.105", "192.0.2.20")},
+		{"demo-peer-madrid", demoPeer("Madrid", "uc.madrid.example", "madrid", "9.3", "")},
+		{"demo-peer-oslo", demoPeer("Oslo", "uc.oslo.example", "oslo", "", "edge.oslo.example")},
+		{"demo-peer-federation", domain.AddPeer{Type: events.PeerExternal, Description: "XMPP federation"}},
+	}
+	var out []command.Request
+	for _, o := range orders {
+		out = append(out, command.Request{
+			Enterprise: demoEnterprise, ID: o.id, Command: o.cmd,
+			Actor: "peering serve", Reason: "demo",
+		})
+	}
+	return out
+}
+
+func demoPeer(description, hostname, enterprise, version, address string) domain.AddPeer {
+	p := domain.AddPeer{
+		Type: events.PeerMiCollab, Description: description,
+		Hostname: domain.Give(hostname), PeerEnterpriseID: domain.Give(enterprise),
+	}
+	if version != "" {
+		p.Version = domain.Give(version)
+	}
+	if address != "" {
+		p.Address = domain.Give(address)
+	}
+	return p
+}
+
+// addDemo makes the demo unless it was made before and returns the sequence of
+// its last event. It may be called again after any error, and changes nothing
+// when the enterprise was registered long ago: what its administrator deleted
+// stays deleted.
+func addDemo(ctx context.Context, handle func(context.Context, command.Request) (command.Receipt, error)) (events.Seq, error) {
+	var last events.Seq
+	for i, r := range demoCommands() {
+		receipt, err := handle(ctx, r)
+		var refused *domain.Error
+		switch {
+		case err == nil:
+			last = max(last, receipt.Sequence)
+		case !errors.As(err, &refused):
+			return 0, fmt.Errorf("demo: %s: %w", r.ID, err)
+		case i == 0: // somebody has an enterprise of that name
+			return 0, nil
+		}
+	}
+	return last, nil
+}

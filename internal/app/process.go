@@ -1,0 +1,137 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/peering/peering/internal/config"
+	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/httpapi"
+	"github.com/peering/peering/internal/prober"
+	"github.com/peering/peering/internal/projection"
+	"github.com/peering/peering/internal/readmodel"
+)
+
+// process is a program at run time: one connection to the log, one listener,
+// and the roles that the configuration asks for.
+type process struct {
+	cfg     config.Config
+	log     *slog.Logger
+	health  *health
+	metrics *prometheus.Registry
+	nc      *nats.Conn
+	heal    func() error // restarts the embedded server's storage; nil when it is not embedded
+
+	events  *promise[*eventLog]
+	tables  *promise[*readmodel.DB]
+	demoEnd *promise[events.Seq] // its last event
+	late    lateBackends
+	prober  atomic.Pointer[prober.Prober]
+	runner  atomic.Pointer[projection.Runner]
+
+	projected, targeted caughtUp
+	moved               progress
+}
+
+func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, heal func() error) *process {
+	p := &process{
+		cfg: c, log: log, health: newHealth(), metrics: prometheus.NewRegistry(), nc: nc, heal: heal,
+		events: newPromise[*eventLog](), tables: newPromise[*readmodel.DB](),
+		demoEnd: newPromise[events.Seq](),
+	}
+	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return p
+}
+
+// run serves HTTP and works until ctx ends or something fails that trying again
+// does not heal. HTTP answers from the first moment; what it cannot do yet it
+// answers with 503. When ctx ends, requests in progress are finished first, and
+// the roles work on until they are.
+func (p *process) run(ctx context.Context, listener net.Listener) error {
+	handler, err := httpapi.New(p.httpOptions())
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group.Go(func() error {
+		defer stop()
+		return p.serveHTTP(ctx, handler, listener)
+	})
+	group.Go(func() error { return p.work(work) })
+	return group.Wait()
+}
+
+func (p *process) httpOptions() httpapi.Options {
+	o := httpapi.Options{
+		Health: p.health, AdminURL: p.cfg.AdminURL, Version: Version(),
+		Logger: p.log, Metrics: p.metrics, Gatherer: p.metrics,
+	}
+	if p.decides() {
+		o.Backends = func() (httpapi.Backends, bool) {
+			return httpapi.Backends{Commands: &p.late, Directory: &p.late}, true
+		}
+	}
+	return o
+}
+
+// serveHTTP serves until ctx ends and the requests in progress have been
+// answered, or the time for that is over.
+func (p *process) serveHTTP(ctx context.Context, handler http.Handler, listener net.Listener) error {
+	server := httpapi.NewServer(handler, p.log)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.ShutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		p.log.Warn("requests in progress were cut off", "err", err)
+		_ = server.Close() // its error says the same
+	}
+	<-served
+	return nil
+}
+
+// listen opens the listener of HTTP and says on stdout where it is.
+func listen(ctx context.Context, address string, stdout io.Writer) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if _, err := fmt.Fprintf(stdout, "http=%s\n", l.Addr()); err != nil {
+		return nil, errors.Join(fmt.Errorf("standard output: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// decides reports whether this process takes commands and answers queries.
+func (p *process) decides() bool {
+	return p.cfg.Role == config.Serve || p.cfg.Role == config.API
+}
+
+// projects reports whether this process keeps the read models.
+func (p *process) projects() bool {
+	return p.cfg.Role == config.Serve || p.cfg.Role == config.Projector
+}
+
+// probes reports whether this process looks outside.
+func (p *process) probes() bool {
+	return p.cfg.Role == config.Serve || p.cfg.Role == config.Prober
+}

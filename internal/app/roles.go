@@ -1,0 +1,152 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
+	"github.com/peering/peering/internal/httpapi"
+	"github.com/peering/peering/internal/prober"
+)
+
+// eventLog is the log once its streams are there.
+type eventLog struct {
+	store     *eventstore.JetStream
+	outcomes  eventstore.Outcomes
+	snapshots eventstore.Snapshots
+	reader    *eventstore.Reader
+	health    *eventstore.Health
+	end       events.Seq // its end when this process found it
+}
+
+// newEventLog opens the log on nc, whose streams are there.
+func newEventLog(ctx context.Context, nc *nats.Conn) (*eventLog, error) {
+	store, err := eventstore.NewJetStream(nc, events.NewCodec(events.Default()))
+	if err != nil {
+		return nil, err
+	}
+	outcomes, err := eventstore.NewOutcomes(nc)
+	if err != nil {
+		return nil, err
+	}
+	snapshots, err := eventstore.NewSnapshots(nc)
+	if err != nil {
+		return nil, err
+	}
+	health, err := eventstore.NewHealth(nc)
+	if err != nil {
+		return nil, err
+	}
+	l := &eventLog{store: store, outcomes: outcomes, snapshots: snapshots, reader: eventstore.NewReader(nc), health: health}
+	id, err := l.reader.Identity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.end = id.Last
+	return l, nil
+}
+
+// work runs the roles until ctx ends. It returns nil then, and an error that
+// trying again does not heal.
+func (p *process) work(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	start := func(wanted bool, part func(context.Context) error) {
+		if wanted {
+			group.Go(func() error { return part(ctx) })
+		}
+	}
+	p.addChecks()
+	start(true, func(ctx context.Context) error { p.health.run(ctx); return nil })
+	start(true, p.openLog)
+	start(p.decides() || p.projects(), p.openTables)
+	start(p.decides(), p.decide)
+	start(p.decides(), p.answer)
+	start(p.projects(), p.project)
+	start(p.probes(), p.probe)
+	err := group.Wait()
+	if tables, ok := p.tables.now(); ok {
+		err = errors.Join(err, tables.Close())
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// openLog makes and verifies the streams.
+func (p *process) openLog(ctx context.Context) error {
+	var settings *eventstore.SettingsError
+	wrong := func(err error) bool { return errors.As(err, &settings) }
+	return untilItWorks(ctx, p.log, "the event log", wrong, func(ctx context.Context) error {
+		if err := eventstore.Ensure(ctx, p.nc, streamOptions(p.cfg, p.log)); err != nil {
+			return err
+		}
+		l, err := newEventLog(ctx, p.nc)
+		if err != nil {
+			return err
+		}
+		p.events.keep(l)
+		return nil
+	})
+}
+
+// decide runs the write loop.
+func (p *process) decide(ctx context.Context) error {
+	l, err := p.events.get(ctx)
+	if err != nil {
+		return err
+	}
+	h := command.New(l.store, l.outcomes, l.snapshots, command.Options{Logger: p.log, Metrics: p.metrics})
+	p.late.commands.Store(h)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return h.Run(ctx) })
+	if p.cfg.Demo {
+		group.Go(func() error { return p.demo(ctx, h) })
+	}
+	return group.Wait()
+}
+
+// demo adds the demo and says when it has.
+func (p *process) demo(ctx context.Context, h *command.Handler) error {
+	return untilItWorks(ctx, p.log, "the demo", func(error) bool { return false }, func(ctx context.Context) error {
+		last, err := addDemo(ctx, h.Handle)
+		if err == nil {
+			p.demoEnd.keep(last)
+		}
+		return err
+	})
+}
+
+// probe keeps the targets.
+func (p *process) probe(ctx context.Context) error {
+	l, err := p.events.get(ctx)
+	if err != nil {
+		return err
+	}
+	pr := prober.New(l.reader, p.log, p.metrics)
+	p.prober.Store(pr)
+	return pr.Run(ctx)
+}
+
+// checkTargets is red until every peer in the log is known, and when some are
+// not probed because an event cannot be read.
+func (p *process) checkTargets(context.Context) finding {
+	pr := p.prober.Load()
+	if pr == nil {
+		return red("the event log is not there yet")
+	}
+	f := p.targeted.at(p.events, pr.Targets().Seq())
+	held := pr.Targets().Held()
+	switch {
+	case f.level == httpapi.Red:
+		return f
+	case len(held) > 0:
+		return amber("the peers of %d enterprises are not probed: an event of theirs cannot be read", len(held))
+	}
+	return green("%d peers", pr.Targets().Len())
+}

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/peering/peering/internal/config"
+	"github.com/peering/peering/internal/embednats"
+	"github.com/peering/peering/internal/eventstore"
+)
+
+// Run runs the role that c asks for until ctx ends. It writes to stdout where
+// it listens, one address a line, and nothing else. It returns nil after it was
+// asked to stop and everything it started has; an error says why it cannot go
+// on. What heals by itself (a server that does not answer yet) is no error.
+func Run(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Logger) error {
+	log = log.With("role", string(c.Role))
+	run := runProgram
+	if c.Role == config.Serve {
+		run = runServe
+	}
+	log.Info("starting", "version", Version())
+	if err := run(ctx, c, stdout, log); err != nil {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// runServe runs every role on an embedded server and the data directory.
+func runServe(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Logger) (err error) {
+	if need := streamOptions(c, nil).Reserved(); c.MaxStore < need {
+		return config.Faults{{Setting: "max_store", Problem: fmt.Sprintf(
+			"%s is too little for log_max_bytes %s and what goes with it: at least %s",
+			humanize.IBytes(uint64(c.MaxStore)), humanize.IBytes(uint64(c.LogMaxBytes)), humanize.IBytes(uint64(need)))}} // #nosec G115 -- sizes
+	}
+	data, err := openData(c.Data, Version())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, data.Close()) }()
+
+	listener, err := listen(ctx, c.Listen, stdout)
+	if err != nil {
+		return err
+	}
+	server, err := embednats.Start(embednats.Options{
+		Dir: filepath.Join(c.Data, "nats"), Listen: c.NATSListen,
+		SyncAlways: true, MaxStore: c.MaxStore, Logger: log.With("part", "nats"),
+	})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer server.Shutdown()
+	if c.NATSListen != "" {
+		if _, err := fmt.Fprintf(stdout, "nats=%s\n", server.Addr()); err != nil {
+			return errors.Join(fmt.Errorf("standard output: %w", err), listener.Close())
+		}
+	}
+	nc, err := server.Connect(eventstore.ConnectOptions("peering-serve", log)...)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer nc.Close()
+	return newProcess(c, log, nc, server.Heal).run(ctx, listener)
+}
+
+// runProgram runs one role against a NATS server and a database elsewhere.
+func runProgram(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Logger) error {
+	nc, err := connectNATS(c, log)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	listener, err := listen(ctx, c.Listen, stdout)
+	if err != nil {
+		return err
+	}
+	return newProcess(c, log, nc, nil).run(ctx, listener)
+}
+
+func streamOptions(c config.Config, log *slog.Logger) eventstore.StreamOptions {
+	return eventstore.StreamOptions{Replicas: c.Replicas, MaxBytes: c.LogMaxBytes, Logger: log}
+}

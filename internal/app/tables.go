@@ -1,0 +1,149 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/httpapi"
+	"github.com/peering/peering/internal/readmodel"
+)
+
+// openTables prepares the database: the tables that are not derived from the
+// log, whoever comes first. Data of a newer program is not touched.
+func (p *process) openTables(ctx context.Context) error {
+	db, err := readmodel.Open(ctx, p.cfg.DatabaseURL)
+	if err != nil {
+		return err
+	}
+	var newer *readmodel.NewerError
+	hopeless := func(err error) bool { return errors.As(err, &newer) }
+	if err := untilItWorks(ctx, p.log, "the database", hopeless, db.Migrate); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	p.tables.keep(db)
+	return nil
+}
+
+// answer opens the queries of the API.
+func (p *process) answer(ctx context.Context) error {
+	db, err := p.tables.get(ctx)
+	if err != nil {
+		return err
+	}
+	var d httpapi.Directory = db.Directory()
+	p.late.directory.Store(&d)
+	return nil
+}
+
+// position is how far the directory has got in the database.
+func position(ctx context.Context, db *readmodel.DB) (readmodel.State, error) {
+	return db.State(ctx, readmodel.DirectoryProjection())
+}
+
+// checkDatabase asks the database for an answer.
+func (p *process) checkDatabase(ctx context.Context) finding {
+	db, ok := p.tables.now()
+	if !ok {
+		return red("the database is not prepared yet")
+	}
+	if err := db.Ping(ctx); err != nil {
+		return red("%v", err)
+	}
+	return green("the database answers")
+}
+
+// checkDemo is green once everybody can see the demo.
+func (p *process) checkDemo(ctx context.Context) finding {
+	db, ok := p.tables.now()
+	last, done := p.demoEnd.now()
+	if !ok || !done {
+		return red("the demo is being added")
+	}
+	s, err := position(ctx, db)
+	if err != nil {
+		return red("%v", err)
+	}
+	if s.Position < last {
+		return red("the demo is being projected")
+	}
+	return green("the demo is there")
+}
+
+// caughtUp remembers what readiness is about: having reached, once, the end of
+// the log as it was found at the start. Being behind later is another matter.
+type caughtUp struct{ yes atomic.Bool }
+
+// at takes a position and says how far it is from having caught up.
+func (c *caughtUp) at(log *promise[*eventLog], at events.Seq) finding {
+	l, ok := log.now()
+	switch {
+	case c.yes.Load():
+	case !ok:
+		return red("the end of the log is not known yet")
+	case at < l.end:
+		return red("at sequence %d of %d that were there at the start", at, l.end)
+	default:
+		c.yes.Store(true)
+	}
+	return green("has reached the end of the log")
+}
+
+// checkCaughtUp is red until queries show what was in the log at the start.
+func (p *process) checkCaughtUp(ctx context.Context) finding {
+	db, ok := p.tables.now()
+	if !ok {
+		return red("the database is not prepared yet")
+	}
+	s, err := position(ctx, db)
+	if err != nil {
+		return red("%v", err)
+	}
+	return p.projected.at(p.events, s.Position)
+}
+
+// standing is how long a projection may be behind without moving before it
+// counts as stopped.
+const standing = 5 * time.Second
+
+// progress remembers when a projection moved last.
+type progress struct {
+	at    events.Seq
+	since time.Time
+}
+
+// checkProjection is red when the projection has stopped, or holds events of an
+// enterprise: what it shows then gets older with every event.
+func (p *process) checkProjection(ctx context.Context) finding {
+	db, ok := p.tables.now()
+	l, found := p.events.now()
+	if !ok || !found {
+		return red("not connected yet")
+	}
+	if err := p.stopped(); err != nil {
+		return red("has stopped: %v", err)
+	}
+	s, err := position(ctx, db)
+	if err != nil {
+		return red("%v", err)
+	}
+	log, err := l.health.Report(ctx)
+	if err != nil {
+		return red("%v", err)
+	}
+	if s.Position != p.moved.at || s.Position >= log.Last || p.moved.since.IsZero() {
+		p.moved = progress{s.Position, time.Now()}
+	}
+	switch {
+	case time.Since(p.moved.since) > standing:
+		return red("stands at sequence %d while the log is at %d%s", s.Position, log.Last, p.why())
+	case len(s.Held) > 0:
+		return red("%d events cannot be applied; events of %d enterprises wait, the first behind sequence %d of %s",
+			s.Dead, len(s.Held), s.Held[0].HeldAt, s.Held[0].Enterprise)
+	case s.Dead > 0:
+		return red("%d messages of the log belong to no enterprise and are not applied", s.Dead)
+	}
+	return green("at sequence %d, the log at %d", s.Position, log.Last)
+}
