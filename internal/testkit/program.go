@@ -53,8 +53,8 @@ type Program struct {
 	exited chan struct{}
 }
 
-// StartProgram runs a program of the directory bin until the test ends and returns when it has said where
-// it listens.
+// StartProgram runs a program of the directory bin until the test ends and
+// returns when it has said where it listens.
 func StartProgram(t testing.TB, bin string, env []string, program string, args ...string) *Program {
 	t.Helper()
 	p := LaunchProgram(t, bin, env, program, args...)

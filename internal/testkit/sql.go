@@ -83,5 +83,5 @@ func (quiet) Logf(string, ...any) {}
 // noMigrations leaves the database empty: making its tables is what is tested.
 type noMigrations struct{}
 
-func (noMigrations) Hash() (string, error)                                    { return "empty", nil }
+func (noMigrations) Hash() (string, error)                                   { return "empty", nil }
 func (noMigrations) Migrate(context.Context, *sql.DB, pgtestdb.Config) error { return nil }

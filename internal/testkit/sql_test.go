@@ -6,21 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
 
 func TestDatabases_eachTestFindsAnEmptyOne(t *testing.T) {
 	for range 2 {
 		Databases(t, func(t *testing.T, d Database) {
-			driver, name := "pgx", d.URL
-			if path, ok := strings.CutPrefix(d.URL, "sqlite:"); ok {
-				driver, name = "sqlite", path
-			}
-			db, err := sql.Open(driver, name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			db := d.open(t)
 			defer db.Close()
 			if _, err := db.ExecContext(t.Context(), "CREATE TABLE only_here (id INTEGER)"); err != nil {
 				t.Error(err)
