@@ -32,8 +32,6 @@ func sized() history {
 	return million
 }
 
-func (h history) len() int { return h.enterprises * (1 + h.peers*h.perPeer) }
-
 func (h history) enterprise(i int) events.EnterpriseID {
 	return events.EnterpriseID(fmt.Sprintf("bench-%05d", i))
 }

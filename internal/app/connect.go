@@ -60,7 +60,7 @@ func untilItWorks(ctx context.Context, log *slog.Logger, what string, final func
 		switch {
 		case err == nil:
 			if said != "" {
-				log.Info(what + " is there")
+				log.Info("what was missing is there", "part", what)
 			}
 			return nil
 		case ctx.Err() != nil:
@@ -70,7 +70,7 @@ func untilItWorks(ctx context.Context, log *slog.Logger, what string, final func
 		}
 		if text := err.Error(); text != said {
 			said = text
-			log.Warn(what+" is not there yet; trying again", "err", err)
+			log.Warn("something is not there yet; trying again", "part", what, "err", err)
 		}
 		select {
 		case <-ctx.Done():

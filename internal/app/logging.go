@@ -17,7 +17,7 @@ func newLogger(w io.Writer, c config.Config) *slog.Logger {
 	f, isFile := w.(*os.File)
 	terminal := isFile && term.IsTerminal(int(f.Fd())) // #nosec G115 -- a file descriptor
 	if c.LogFormat == config.LogText || (c.LogFormat == config.LogAuto && terminal) {
-		return slog.New(tint.NewHandler(w, &tint.Options{
+		return slog.New(tint.NewTextHandler(w, &tint.Options{
 			Level:   c.LogLevel,
 			NoColor: !terminal || os.Getenv("NO_COLOR") != "",
 		}))

@@ -104,7 +104,7 @@ func (p *process) serveHTTP(ctx context.Context, handler http.Handler, listener 
 		p.log.Warn("requests in progress were cut off", "err", err)
 		_ = server.Close() // its error says the same
 	}
-	<-served
+	_ = <-served // it says that the server was closed
 	return nil
 }
 

@@ -209,7 +209,7 @@ func unavailable(caller context.Context, o *order, err error) error {
 		return fmt.Errorf("command: %s of %s: %w", o.Command.Name(), o.Enterprise, gaveUp(caller))
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		// The caller's context is well: ours has ended, and that is no news to it.
-		return fmt.Errorf("%w: %s of %s: %v", ErrUnavailable, o.Command.Name(), o.Enterprise, err)
+		return fmt.Errorf("%w: %s of %s: %v", ErrUnavailable, o.Command.Name(), o.Enterprise, err) //nolint:errorlint // see above
 	}
 	return fmt.Errorf("%w: %s of %s: %w", ErrUnavailable, o.Command.Name(), o.Enterprise, err)
 }

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -49,8 +50,8 @@ func TestOrder_whatTheLogCannotKeepIsRefused(t *testing.T) {
 func mustRefuseAny(t *testing.T, h *Handler, req Request) *domain.Error {
 	t.Helper()
 	_, err := h.Handle(t.Context(), req)
-	refusal, ok := err.(*domain.Error)
-	if !ok {
+	var refusal *domain.Error
+	if !errors.As(err, &refusal) {
 		t.Fatalf("got %v; want a refusal", err)
 	}
 	return refusal

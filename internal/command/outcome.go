@@ -117,7 +117,7 @@ func (h *Handler) settle(ctx context.Context, o *order, out Outcome) (Receipt, e
 		stands, ours, err := h.keep(ctx, o, out)
 		if err != nil {
 			// Not wrapped: a full stream of outcomes does not mean that nothing was written.
-			return Receipt{}, fmt.Errorf("the events are stored, their outcome is not: %v", err)
+			return Receipt{}, fmt.Errorf("the events are stored, their outcome is not: %v", err) //nolint:errorlint // see above
 		}
 		switch {
 		case ours:

@@ -154,13 +154,8 @@ func (w *walker) text(s *shape, path string) *domain.Error {
 	if refusal != nil {
 		return refusal
 	}
-	switch s.form {
-	case formText:
+	if s.form == formText || s.form == formTime && new(time.Time).UnmarshalText([]byte(value)) == nil {
 		return nil
-	case formTime:
-		if new(time.Time).UnmarshalText([]byte(value)) == nil {
-			return nil
-		}
 	}
 	return malformed(path, "must be %s, not the text %s, at %s", s.form, quote(value), place(w.data, start))
 }

@@ -90,9 +90,7 @@ func (f Faults) Error() string {
 // each single value was checked when it was read.
 func (c *Config) validate(origin func(key string) string) Faults {
 	var faults Faults
-	fault := func(key, format string, args ...any) {
-		faults = append(faults, Fault{origin(key), fmt.Sprintf(format, args...)})
-	}
+	fault := func(key, problem string) { faults = append(faults, Fault{origin(key), problem}) }
 	if c.Role == Serve {
 		if c.Replicas != 1 {
 			fault("replicas", "the embedded server is a single one: must be 1")

@@ -1,6 +1,7 @@
 package domain_test
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -187,7 +188,8 @@ func TestEditEnterprise_rules(t *testing.T) {
 		{"the version keeps its rules", server(func(c *domain.ChangeEnterpriseServer) { c.Version = domain.Give("v9") }), "version"},
 		{
 			"a field of the server is named by its path",
-			domain.EditEnterprise{Server: domain.Give(server(func(c *domain.ChangeEnterpriseServer) { c.Version = domain.Give("v9") }))}, "server.version",
+			domain.EditEnterprise{Server: domain.Give(server(func(c *domain.ChangeEnterpriseServer) { c.Version = domain.Give("v9") }))},
+			"server.version",
 		},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
@@ -259,13 +261,31 @@ func TestRemoveEnterprise_withdrawsItsTrustedServers(t *testing.T) {
 // allCommands has one command of each kind.
 func allCommands() []domain.Command {
 	return []domain.Command{
-		register(nil), domain.DescribeEnterprise{}, domain.ChangeEnterpriseDomain{}, domain.ChangeEnterpriseServer{},
-		domain.EditEnterprise{}, domain.RemoveEnterprise{},
-		domain.AddPeer{}, domain.EditPeer{}, domain.RenamePeer{}, domain.ChangePeerAddress{}, domain.ChangePeerHostname{},
-		domain.ChangePeerEnterprise{}, domain.ChangePeerDialingPrefix{}, domain.EnterPeerVersion{}, domain.EnablePeer{},
-		domain.DisablePeer{}, domain.DeletePeer{}, domain.RaisePeerNotice{}, domain.AcknowledgePeerNotice{},
-		domain.ScheduleMaintenance{}, domain.CancelMaintenance{},
-		domain.AddTrustedServer{}, domain.EditTrustedServer{}, domain.RenameTrustedServer{}, domain.ChangeTrustedServer{},
+		register(nil),
+		domain.DescribeEnterprise{},
+		domain.ChangeEnterpriseDomain{},
+		domain.ChangeEnterpriseServer{},
+		domain.EditEnterprise{},
+		domain.RemoveEnterprise{},
+		domain.AddPeer{},
+		domain.EditPeer{},
+		domain.RenamePeer{},
+		domain.ChangePeerAddress{},
+		domain.ChangePeerHostname{},
+		domain.ChangePeerEnterprise{},
+		domain.ChangePeerDialingPrefix{},
+		domain.EnterPeerVersion{},
+		domain.EnablePeer{},
+		domain.DisablePeer{},
+		domain.DeletePeer{},
+		domain.RaisePeerNotice{},
+		domain.AcknowledgePeerNotice{},
+		domain.ScheduleMaintenance{},
+		domain.CancelMaintenance{},
+		domain.AddTrustedServer{},
+		domain.EditTrustedServer{},
+		domain.RenameTrustedServer{},
+		domain.ChangeTrustedServer{},
 		domain.RemoveTrustedServer{},
 	}
 }
@@ -277,7 +297,8 @@ func (strangeCommand) Name() domain.CommandName { return "Strange" }
 func TestDecide_knowsEveryCommand(t *testing.T) {
 	for _, cmd := range allCommands() {
 		_, err := domain.Decide(given().State(t), cmd, domain.Input{})
-		if refusal, ok := err.(*domain.Error); ok && refusal.Code == domain.Malformed {
+		var refusal *domain.Error
+		if errors.As(err, &refusal) && refusal.Code == domain.Malformed {
 			t.Errorf("%s is not decided: %v", cmd.Name(), refusal)
 		}
 	}

@@ -35,7 +35,7 @@ func (e *Enterprise) Evolve(r events.Recorded) error {
 		return nil
 	}
 	at := Stamp{Seq: r.Seq, Time: eventTime(r), By: r.Actor}
-	known := false
+	var known bool
 	switch ev := r.Event.(type) {
 	case events.PeerEvent:
 		known = e.foldPeer(ev, at, r)

@@ -1,6 +1,7 @@
 package domain_test
 
 import (
+	"errors"
 	"strconv"
 	"testing"
 	"time"
@@ -132,8 +133,8 @@ func TestTombstones_areBoundedByNumber(t *testing.T) {
 	}
 	code := func(id events.PeerID) domain.Code {
 		_, err := domain.Decide(state, domain.DeletePeer{Peer: id}, domain.Input{})
-		refusal, _ := err.(*domain.Error)
-		if refusal == nil {
+		var refusal *domain.Error
+		if !errors.As(err, &refusal) {
 			t.Fatalf("deleting %s again: %v", id, err)
 		}
 		return refusal.Code

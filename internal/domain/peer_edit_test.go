@@ -49,7 +49,8 @@ func TestPeerCommands_eachMakesItsOneEvent(t *testing.T) {
 			events.PeerHostnameChanged{Peer: "p1", From: "pbx.lyon.example", To: "new.lyon.example", FromPort: 443, ToPort: 8443, FromHost: "192.0.2.1", ToHost: "192.0.2.1"},
 		},
 		{
-			"the port alone", lyon(), domain.EditPeer{Peer: "p1", Port: domain.Give(8443)},
+			"the port alone", lyon(),
+			domain.EditPeer{Peer: "p1", Port: domain.Give(8443)},
 			events.PeerHostnameChanged{Peer: "p1", From: "pbx.lyon.example", To: "pbx.lyon.example", FromPort: 443, ToPort: 8443, FromHost: "pbx.lyon.example", ToHost: "pbx.lyon.example"},
 		},
 		{"peer enterprise", lyon(), domain.ChangePeerEnterprise{Peer: "p1", PeerEnterpriseID: "Lyon-2"}, events.PeerEnterpriseChanged{Peer: "p1", From: "p1-ent", To: "lyon-2"}},
@@ -57,7 +58,8 @@ func TestPeerCommands_eachMakesItsOneEvent(t *testing.T) {
 		{"version", lyon(), domain.EnterPeerVersion{Peer: "p1", Version: domain.Give("9.10")}, events.PeerVersionEntered{Peer: "p1", To: "9.10"}},
 		{"disable", lyon(), domain.DisablePeer{Peer: "p1"}, events.PeerDisabled{Peer: "p1"}},
 		{
-			"delete tells what went", pinned(), domain.DeletePeer{Peer: "p1"},
+			"delete tells what went", pinned(),
+			domain.DeletePeer{Peer: "p1"},
 			events.PeerDeleted{Peer: "p1", Description: "Lyon", Hostname: "pbx.lyon.example", PeerEnterpriseID: "p1-ent", Host: "192.0.2.1"},
 		},
 	} {
@@ -169,9 +171,14 @@ func TestEditPeer_rules(t *testing.T) {
 
 func TestPeer_deletedIsGoneAndTellsItsStory(t *testing.T) {
 	for _, cmd := range []domain.Command{
-		domain.DeletePeer{Peer: "p1"}, domain.RenamePeer{Peer: "p1", Description: "x"}, domain.EnablePeer{Peer: "p1"},
-		domain.ChangePeerAddress{Peer: "p1"}, domain.ChangePeerHostname{Peer: "p1"},
-		domain.AcknowledgePeerNotice{Peer: "p1"}, domain.CancelMaintenance{Peer: "p1"}, domain.ScheduleMaintenance{Peer: "p1"},
+		domain.DeletePeer{Peer: "p1"},
+		domain.RenamePeer{Peer: "p1", Description: "x"},
+		domain.EnablePeer{Peer: "p1"},
+		domain.ChangePeerAddress{Peer: "p1"},
+		domain.ChangePeerHostname{Peer: "p1"},
+		domain.AcknowledgePeerNotice{Peer: "p1"},
+		domain.CancelMaintenance{Peer: "p1"},
+		domain.ScheduleMaintenance{Peer: "p1"},
 		domain.RaisePeerNotice{Peer: "p1"},
 	} {
 		refusal := given(lyon(), events.PeerDeleted{Peer: "p1"}).When(cmd).

@@ -182,7 +182,8 @@ func TestAddPeer_miCloudFlexIsNamed(t *testing.T) {
 func TestPeerOnFlex_cannotBeEnabled(t *testing.T) {
 	// No command leads here; the state could come from an older program.
 	history := []events.Event{
-		domaintest.Registered(), peerAdded("p1", "Lyon", "pbx.lyon.example"), events.PeerDisabled{Peer: "p1"},
+		domaintest.Registered(), peerAdded("p1", "Lyon", "pbx.lyon.example"),
+		events.PeerDisabled{Peer: "p1"},
 		events.EnterpriseServerChanged{To: events.Server{Hostname: "mas.acme.example", Deployment: events.DeploymentMiCloudGCP}},
 	}
 	domaintest.GivenNothing(history...).When(domain.EnablePeer{Peer: "p1"}).ThenRefused(t, domain.Unsupported, "", "MiCloud Flex")

@@ -2,6 +2,7 @@ package domain_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ func TestAnySequenceOfCommands_keepsTheInvariants(t *testing.T) {
 		for i, cmd := range commands(t) {
 			before := snapshot(t, h.State)
 			step := h.Do(cmd)
-			if _, isFold := step.Refusal.(*domain.FoldError); isFold {
+			if fold := (*domain.FoldError)(nil); errors.As(step.Refusal, &fold) {
 				t.Fatalf("command %d, %+v: what was decided does not fold: %v", i, cmd, step.Refusal)
 			}
 			if step.Refusal != nil {
@@ -53,8 +54,8 @@ func TestAnySequenceOfCommands_keepsTheInvariants(t *testing.T) {
 
 // checkRefusal holds what every refusal promises.
 func checkRefusal(t *rapid.T, cmd domain.Command, err error) {
-	refusal, ok := err.(*domain.Error)
-	if !ok || refusal == nil || refusal.Code == "" || refusal.Code == domain.Malformed || refusal.Msg == "" {
+	var refusal *domain.Error
+	if !errors.As(err, &refusal) || refusal.Code == "" || refusal.Code == domain.Malformed || refusal.Msg == "" {
 		t.Fatalf("%+v was refused with %#v", cmd, err)
 	}
 	if (refusal.Code == domain.Gone) != (refusal.Gone != nil) || (refusal.Code == domain.Stale) != (refusal.Stale != nil) ||
@@ -76,11 +77,11 @@ func invariants(e *domain.Enterprise) error {
 	}
 	seen := map[string]bool{}
 	once := func(kind, value string) error {
-		if key := kind + "|" + value; seen[key] {
+		key := kind + "|" + value
+		if seen[key] {
 			return fmt.Errorf("%s %q twice", kind, value)
-		} else {
-			seen[key] = true
 		}
+		seen[key] = true
 		return nil
 	}
 	for _, p := range e.Peers() {
@@ -141,7 +142,8 @@ func TestHistories_reachEveryEvent(t *testing.T) {
 	for seed := range 300 {
 		h := domaintest.NewHistory()
 		for _, cmd := range rapid.SliceOfN(domaintest.Commands(), 60, 60).Example(seed) {
-			if refusal, ok := h.Do(cmd).Refusal.(*domain.Error); ok {
+			var refusal *domain.Error
+			if errors.As(h.Do(cmd).Refusal, &refusal) {
 				refused[refusal.Code]++
 			}
 		}

@@ -183,7 +183,7 @@ func loopback(listen string) (host string, port int, err error) {
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
 		return "", 0, fmt.Errorf("embedded nats: listen address %q is not a loopback address, and the server has no authentication; run a NATS server of its own for other machines", listen)
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, text))
+	l, err := net.Listen("tcp", net.JoinHostPort(host, text)) //nolint:noctx // it is closed at once
 	if err != nil {
 		return "", 0, fmt.Errorf("embedded nats: %w", err)
 	}

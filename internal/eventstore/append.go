@@ -40,6 +40,7 @@ func (a *attempt) once(ctx context.Context) (seq events.Seq, done bool, err erro
 			return 0, true, fmt.Errorf("append to %s: %w: %w", a.subject, ErrFull, err)
 		case again:
 			return 0, false, err
+		case conflict, ambiguous: // the subject tells
 		}
 	}
 	a.unsure = a.unsure || v == ambiguous

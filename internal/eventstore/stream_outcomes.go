@@ -60,6 +60,7 @@ func (o *StreamOutcomes) Keep(ctx context.Context, ent events.EnterpriseID, id e
 			return nil, fmt.Errorf("keep the outcome %s: %w", subject, err)
 		case full:
 			return nil, fmt.Errorf("keep the outcome %s: %w: %w", subject, ErrFull, err)
+		case conflict, again, ambiguous: // the next attempt tells
 		}
 		if sleep(ctx, pause) != nil {
 			return nil, fmt.Errorf("keep the outcome %s: %w: %w", subject, unanswered(ctx), err)

@@ -143,7 +143,7 @@ func (s *StreamSnapshots) newest(ctx context.Context, subject string) (piece, bo
 	i, err3 := strconv.Atoi(index)
 	n, err4 := strconv.Atoi(count)
 	if errors.Join(err1, err2, err3, err4) != nil || n < 1 || i < 0 || i >= n || n > maxPieces || m.Seq < events.Seq(n) {
-		return p, false, nil
+		return p, false, nil //nolint:nilerr // what cannot be read is no snapshot
 	}
 	p.seq, p.format, p.index, p.count = events.Seq(seq), format, i, n
 	return p, true, nil

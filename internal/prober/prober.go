@@ -1,5 +1,5 @@
-// Package prober looks outside: it knows which peers are to be probed, and how
-// each can be reached.
+// Package prober looks outside: it owns the targets, which peers are to be probed
+// and how each can be reached.
 //
 // It imports domain, events and eventstore. It follows the log for its targets;
 // what it finds about them goes back into the log as events.

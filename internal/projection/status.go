@@ -121,13 +121,11 @@ func (s *status) observed(end events.Seq) {
 func (r *Runner) watchTables(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	look := func() error {
-		r.look(ctx)
-		return nil
-	}
 	running.Go(func() {
-		r.look(ctx)
-		_ = every(ctx, observeEvery, look) // it ends with ctx alone
+		for ctx.Err() == nil {
+			r.look(ctx)
+			_ = pause(ctx, observeEvery) // its error is the end of ctx
+		}
 	})
 	return func() { cancel(); running.Wait() }
 }

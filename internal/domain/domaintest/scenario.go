@@ -20,9 +20,9 @@ import (
 
 // What scenarios are made of.
 const (
-	Enterprise events.EnterpriseID = "acme"
-	Actor                          = "alice"
-	NewID                          = "new1" // the id of what a command adds
+	Enterprise = events.EnterpriseID("acme")
+	Actor      = "alice"
+	NewID      = "new1" // the id of what a command adds, of whatever kind
 )
 
 // Start is when the first event of a scenario happened; each further one
