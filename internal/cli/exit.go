@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peering/peering/client"
+)
+
+// The exit codes.
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitUsage    = 2 // the command line is wrong
+	exitRefused  = 3 // by a rule or a right
+	exitNotFound = 4 // not found, or gone
+	exitConflict = 5 // somebody else was faster
+)
+
+// exitCode returns the exit code for err.
+func exitCode(err error) int {
+	var wrong interface{ Usage() bool }
+	if errors.As(err, &wrong) && wrong.Usage() {
+		return exitUsage
+	}
+	var e *client.Error
+	if !errors.As(err, &e) || e.Code == client.CodeUnexpected {
+		return exitFailed
+	}
+	switch e.Code {
+	case client.CodeMalformed:
+		return exitUsage
+	case client.CodeExists:
+		return exitRefused
+	case client.CodeNotFound:
+		return exitNotFound
+	}
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity:
+		return exitRefused
+	case http.StatusNotFound, http.StatusGone:
+		return exitNotFound
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		return exitConflict
+	}
+	return exitFailed
+}
+
+// hints are the lines below an error: what else is known, and what to do.
+func hints(cmd *cobra.Command, err error) []string {
+	var lines []string
+	if exitCode(err) == exitUsage && cmd != nil {
+		lines = append(lines, fmt.Sprintf("See %q.", cmd.CommandPath()+" --help"))
+	}
+	var e *client.Error
+	if !errors.As(err, &e) {
+		return lines
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+	case e.Code == client.CodeNoAnswer:
+		lines = append(lines, "Is `peering serve` running? Its address is given by --server or "+envServer+".")
+	case e.Code == client.CodeStale:
+		lines = append(lines, fmt.Sprintf("It is at revision %d, changed by %s at %s.", e.Current, printable(e.ChangedBy), e.ChangedAt.Local().Format(timeLayout)))
+	}
+	if e.Instance != "" {
+		lines = append(lines, "The server's log has it as "+printable(e.Instance)+".")
+	}
+	if e.RetryAfter > 0 {
+		lines = append(lines, fmt.Sprintf("The server asks to wait %s before the next try.", e.RetryAfter.Round(time.Second)))
+	}
+	if e.IdempotencyKey != "" && (e.Code == client.CodeNoAnswer || e.Status == http.StatusServiceUnavailable) {
+		lines = append(lines, "It may have taken effect. To repeat it safely, add --idempotency-key "+e.IdempotencyKey)
+	}
+	return lines
+}

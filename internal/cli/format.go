@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// format is how a command prints.
+type format string
+
+const (
+	formatTable format = "table"
+	formatJSON  format = "json"
+	formatCSV   format = "csv"
+
+	timeLayout = "2006-01-02 15:04:05 MST"
+)
+
+// String implements pflag.Value.
+func (f *format) String() string { return string(*f) }
+
+// Type implements pflag.Value.
+func (f *format) Type() string { return "format" }
+
+// Set implements pflag.Value.
+func (f *format) Set(s string) error {
+	switch v := format(s); v {
+	case formatTable, formatJSON, formatCSV:
+		*f = v
+		return nil
+	}
+	return fmt.Errorf("must be table, json or csv")
+}
+
+// remark is a value for people: tables show it, CSV has an empty cell.
+type remark string
+
+// forTable shows a value to a person: times in their zone, text in one line
+// that is safe for a terminal.
+func forTable(v any) string {
+	switch v := v.(type) {
+	case time.Time:
+		if v.IsZero() {
+			return ""
+		}
+		return v.Local().Format(timeLayout)
+	default:
+		return printable(fmt.Sprint(v))
+	}
+}
+
+// forCSV shows a value to a program.
+func forCSV(v any) string {
+	switch v := v.(type) {
+	case time.Time:
+		if v.IsZero() {
+			return ""
+		}
+		return v.UTC().Format(time.RFC3339)
+	case remark:
+		return ""
+	case string:
+		return neutral(v)
+	default:
+		return neutral(fmt.Sprint(v))
+	}
+}
+
+// neutral keeps a spreadsheet from taking text for a formula.
+func neutral(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+// printable makes text that others wrote safe for a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// newTable returns a table without lines and colours.
+func newTable() table.Writer {
+	t := table.NewWriter()
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Format.Header = text.FormatDefault
+	t.SetStyle(style)
+	t.SuppressTrailingSpaces()
+	return t
+}
+
+func tableRow(cells []string) table.Row {
+	row := make(table.Row, len(cells))
+	for i, c := range cells {
+		row[i] = c
+	}
+	return row
+}
+
+// writeCSV prints rows, the first of which is the header.
+func writeCSV(out io.Writer, rows [][]string) error {
+	var buf bytes.Buffer
+	w := csv.NewWriter(&buf)
+	if err := w.WriteAll(rows); err != nil {
+		return err
+	}
+	_, err := out.Write(buf.Bytes())
+	return err
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/peering/peering/client"
+)
+
+// findPeer returns the peer that a person named by its id or, in any case, by its
+// description. An id wins. Of one that was deleted the error tells
+// the story (CodeGone); CodeNotFound: there never was one.
+func findPeer(ctx context.Context, api *client.Client, ent client.EnterpriseID, name string) (client.Peer, error) {
+	if mayBeID(name) {
+		p, err := api.Peer(ctx, ent, client.PeerID(name))
+		if client.Code(err) != client.CodeNotFound {
+			return p, err
+		}
+	}
+	q := client.PeerQuery{Description: name, ListQuery: client.ListQuery{Limit: 1}}
+	page, err := api.Peers(ctx, ent, q)
+	if err != nil {
+		return client.Peer{}, err
+	}
+	if len(page.Items) == 1 && strings.EqualFold(page.Items[0].Description, name) {
+		return page.Items[0], nil
+	}
+	q.Deleted, q.Sort = true, "-updated_at"
+	if page, err = api.Peers(ctx, ent, q); err != nil {
+		return client.Peer{}, err
+	}
+	if len(page.Items) == 1 && strings.EqualFold(page.Items[0].Description, name) {
+		return api.Peer(ctx, ent, page.Items[0].ID)
+	}
+	return client.Peer{}, notFound("there is no peer %q in the enterprise %s", name, ent)
+}
+
+// findTrustedServer returns the entry that a person named by its id or
+// by its description. Several entries may have the same description: that is
+// wrong usage, and the error names their ids.
+func findTrustedServer(ctx context.Context, api *client.Client, ent client.EnterpriseID, name string) (client.TrustedServer, error) {
+	if mayBeID(name) {
+		t, err := api.TrustedServer(ctx, ent, client.TrustedServerID(name))
+		if client.Code(err) != client.CodeNotFound {
+			return t, err
+		}
+	}
+	page, err := api.TrustedServers(ctx, ent, client.TrustedServerQuery{Description: name})
+	if err != nil {
+		return client.TrustedServer{}, err
+	}
+	var found []client.TrustedServer
+	var ids []string
+	for _, t := range page.Items {
+		if strings.EqualFold(t.Description, name) {
+			found, ids = append(found, t), append(ids, fmt.Sprintf("%s (%s, %s)", t.ID, t.Host, t.Type))
+		}
+	}
+	switch len(found) {
+	case 0:
+		return client.TrustedServer{}, notFound("there is no trusted server %q in the enterprise %s", name, ent)
+	case 1:
+		return found[0], nil
+	}
+	return client.TrustedServer{}, usage("several trusted servers are called %q; name one by its id: %s", name, strings.Join(ids, ", "))
+}
+
+// mayBeID spares the question about an id that cannot be one.
+func mayBeID(name string) bool { return !strings.ContainsAny(name, " ./\\") }
+
+func notFound(format string, args ...any) error {
+	return &client.Error{
+		Title: http.StatusText(http.StatusNotFound), Status: http.StatusNotFound,
+		Code: client.CodeNotFound, Detail: fmt.Sprintf(format, args...),
+	}
+}
