@@ -1,0 +1,97 @@
+package e2e_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScript runs the scripts of the command line against one server; each has
+// an enterprise of its own, and reads the demo. In a script "peering ARGS" has
+// to succeed and "exit CODE ARGS" has to end with that exit code.
+func TestScript(t *testing.T) {
+	p := serve(t, t.TempDir(), "--demo")
+	testscript.Run(t, testscript.Params{
+		Dir:                filepath.Join("..", "cli", "testdata", "script"),
+		RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PEERING_SERVER", p.URL)
+			env.Setenv("TZ", "UTC")
+			env.Setenv("newline", "\n")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"peering": func(ts *testscript.TestScript, neg bool, args []string) {
+				plain(ts, neg)
+				ends(ts, 0, args)
+			},
+			"exit": func(ts *testscript.TestScript, neg bool, args []string) {
+				plain(ts, neg)
+				ends(ts, code(ts, args), args[1:])
+			},
+			"nonsense": func(ts *testscript.TestScript, neg bool, args []string) {
+				plain(ts, neg)
+				ends(ts, code(ts, args), slices.Concat(args[1:], []string{"a\x1b[31m\nb"}, tail(args)))
+			},
+			"get": func(ts *testscript.TestScript, neg bool, args []string) {
+				plain(ts, neg)
+				get(ts, p.URL+args[0])
+			},
+		},
+	})
+}
+
+// tail completes a command whose last argument is a flag that takes the nonsense.
+func tail(args []string) []string {
+	if args[len(args)-1] == "--reason" {
+		return []string{"Description"}
+	}
+	return nil
+}
+
+func plain(ts *testscript.TestScript, neg bool) {
+	if neg {
+		ts.Fatalf("say which exit code is expected: exit CODE ARGS")
+	}
+}
+
+func code(ts *testscript.TestScript, args []string) int {
+	if len(args) == 0 {
+		ts.Fatalf("usage: exit CODE ARGS")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	return n
+}
+
+// ends runs the command line and checks its exit code.
+func ends(ts *testscript.TestScript, want int, args []string) {
+	got := 0
+	err := ts.Exec(filepath.Join(bin, "peering"), args...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("peering %q: exit code %d, want %d", args, got, want)
+	}
+}
+
+// get is what HTTP itself answers.
+func get(ts *testscript.TestScript, url string) {
+	resp, err := http.Get(url)
+	ts.Check(err)
+	defer resp.Body.Close()
+	_, err = io.Copy(ts.Stdout(), resp.Body)
+	ts.Check(err)
+}
