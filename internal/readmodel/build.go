@@ -16,19 +16,27 @@ func (db *DB) Build(ctx context.Context, p Projection, owner string) (*Lease, er
 		if err := db.dialect.lockSchema(ctx, tx); err != nil {
 			return err
 		}
+		// The number of a generation that was dropped comes again. Its epoch does
+		// not: it is taken from the beat, which grows across generations.
+		if _, err := tx.ExecContext(ctx, tx.Rebind("UPDATE projections SET beat = beat + 1"+
+			" WHERE name = ? AND version = ? AND active = 1"), p.Name(), p.Version()); err != nil {
+			return err
+		}
 		live, err := active(ctx, tx, p)
 		if err != nil {
 			return err
 		}
-		newest, err := db.dropIdle(ctx, tx, p)
+		newest, err := db.dropIdle(ctx, tx, p, "")
 		if err != nil {
 			return err
 		}
-		number := max(live.Generation, newest) + 1
-		if err := db.create(ctx, tx, p, number, owner, false); err != nil {
+		row := stateRow{
+			Name: p.Name(), Version: p.Version(), Generation: max(live.Generation, newest) + 1,
+			Epoch: live.Beat + 1, Beat: live.Beat, Owner: owner,
+		}
+		if err := db.create(ctx, tx, p, row, false); err != nil {
 			return err
 		}
-		row := stateRow{Name: p.Name(), Version: p.Version(), Generation: number, Epoch: 1}
 		l, err = db.lease(ctx, tx, p, row)
 		return err
 	})
@@ -41,7 +49,7 @@ func (db *DB) Build(ctx context.Context, p Projection, owner string) (*Lease, er
 func (l *Lease) Activate(ctx context.Context) (bool, error) {
 	g, done := l.generation, false
 	err := l.db.writing(ctx, "activate projection "+g.projection, func(tx *sqlx.Tx) error {
-		result, err := tx.ExecContext(ctx, tx.Rebind("UPDATE projections SET active = 0, epoch = epoch + 1"+
+		result, err := tx.ExecContext(ctx, tx.Rebind("UPDATE projections SET active = 0, owner = '', epoch = epoch + 1"+
 			" WHERE name = ? AND version = ? AND active = 1 AND position <= ?"),
 			g.projection, g.version, integer(l.mark.Position))
 		if err != nil {
@@ -62,22 +70,23 @@ func (l *Lease) Activate(ctx context.Context) (bool, error) {
 }
 
 // Prune drops the tables of p that queries do not read any more, and those of a
-// build that was given up.
+// build that was given up: its lease was released. One that has an owner is left
+// to its owner, or to the next Build.
 func (db *DB) Prune(ctx context.Context, p Projection) error {
 	return db.writing(ctx, "prune projection "+p.Name(), func(tx *sqlx.Tx) error {
 		if err := db.dialect.lockSchema(ctx, tx); err != nil {
 			return err
 		}
-		_, err := db.dropIdle(ctx, tx, p)
+		_, err := db.dropIdle(ctx, tx, p, " AND owner = ''")
 		return err
 	})
 }
 
-// dropIdle drops all generations of p that are not active, and returns the
-// highest number of them.
-func (db *DB) dropIdle(ctx context.Context, tx *sqlx.Tx, p Projection) (newest int64, err error) {
+// dropIdle drops the generations of p that are not active and fulfil the
+// condition, and returns the highest number of them.
+func (db *DB) dropIdle(ctx context.Context, tx *sqlx.Tx, p Projection, condition string) (newest int64, err error) {
 	var idle []int64
-	query := tx.Rebind("SELECT generation FROM projections WHERE name = ? AND version = ? AND active = 0")
+	query := tx.Rebind("SELECT generation FROM projections WHERE name = ? AND version = ? AND active = 0" + condition)
 	if err := tx.SelectContext(ctx, &idle, query, p.Name(), p.Version()); err != nil {
 		return 0, err
 	}

@@ -74,6 +74,8 @@ func (db *DB) explain(what string, err error) error {
 		return err
 	case errors.Is(err, ErrUnavailable):
 		return fmt.Errorf("%s: %w", what, err)
+	case db.watch.ended():
+		return unavailable(what, err) // the drivers have no common word for closed
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return unavailable(what, err)
 	}
@@ -82,6 +84,7 @@ func (db *DB) explain(what string, err error) error {
 		return unavailable(what, err)
 	case classRefused:
 		return fmt.Errorf("%s: %w", what, &unstorableError{err})
+	case classBug:
 	}
 	return fmt.Errorf("readmodel: %s: %w", what, err)
 }

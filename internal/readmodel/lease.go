@@ -49,7 +49,7 @@ func (db *DB) Prepare(ctx context.Context, p Projection) (State, error) {
 		if err == nil || !errors.Is(err, ErrUnavailable) {
 			return err
 		}
-		return db.create(ctx, tx, p, 1, "", true)
+		return db.create(ctx, tx, p, stateRow{Generation: 1, Epoch: 1}, true)
 	})
 	if err != nil {
 		return State{}, err
@@ -57,21 +57,18 @@ func (db *DB) Prepare(ctx context.Context, p Projection) (State, error) {
 	return db.State(ctx, p)
 }
 
-// create makes the tables of generation number and its row.
-func (db *DB) create(ctx context.Context, tx *sqlx.Tx, p Projection, number int64, owner string, active bool) error {
-	g := generation{projection: p.Name(), version: p.Version(), number: number}
+// create makes the tables of a generation at position nought, and its row: of
+// row, the generation's number, epoch, beat and owner count.
+func (db *DB) create(ctx context.Context, tx *sqlx.Tx, p Projection, row stateRow, active bool) error {
+	g := generation{projection: p.Name(), version: p.Version(), number: row.Generation}
 	for _, statement := range p.create(db.dialect, g) {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return err
 		}
 	}
-	is := 0
-	if active {
-		is = 1
-	}
 	_, err := tx.ExecContext(ctx, tx.Rebind("INSERT INTO projections"+
 		" (name, version, generation, active, position, stream_created, fingerprint, epoch, beat, owner)"+
-		" VALUES (?, ?, ?, ?, 0, 0, '', 1, 0, ?)"), g.projection, g.version, g.number, is, owner)
+		" VALUES (?, ?, ?, ?, 0, 0, '', ?, ?, ?)"), g.projection, g.version, g.number, boolean(active), row.Epoch, row.Beat, row.Owner)
 	return err
 }
 
@@ -149,7 +146,11 @@ func (l *Lease) update(ctx context.Context, tx *sqlx.Tx, set string, values []an
 		return err
 	}
 	if n != 1 {
-		return &FencedError{Projection: g.projection, Epoch: l.epoch}
+		return l.fenced()
 	}
 	return nil
+}
+
+func (l *Lease) fenced() error {
+	return &FencedError{Projection: l.generation.projection, Epoch: l.epoch}
 }

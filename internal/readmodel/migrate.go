@@ -50,8 +50,24 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if err := refuseNewer(ctx, provider); err != nil {
 		return db.explain("migrate", err)
 	}
-	_, err = provider.Up(ctx)
-	return db.explain("migrate", err)
+	return db.explain("migrate", up(ctx, provider))
+}
+
+// up applies what is missing. SQLite has no lock that keeps another process
+// from doing the same: the one that comes second fails, and finds it done.
+func up(ctx context.Context, provider *goose.Provider) error {
+	for {
+		before, err := provider.GetDBVersion(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err = provider.Up(ctx); err == nil {
+			return nil
+		}
+		if now, e := provider.GetDBVersion(ctx); e != nil || now <= before {
+			return err
+		}
+	}
 }
 
 func refuseNewer(ctx context.Context, provider *goose.Provider) error {

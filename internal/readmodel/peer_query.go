@@ -95,6 +95,7 @@ func (d *Directory) peerListing(ent events.EnterpriseID, q PeerQuery, upn string
 	l.filter("status", "status", string(q.Status))
 	l.oneOf("type", string(q.Type), string(events.PeerMiCollab), string(events.PeerExternal))
 	l.filter("type", "type", string(q.Type))
+	l.check("description", q.Description)
 	l.filter("description", "description_key", sortKey(q.Description))
 	if q.Enabled != nil {
 		l.and("enabled = ?", boolean(*q.Enabled))

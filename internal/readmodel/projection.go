@@ -164,7 +164,7 @@ func heldOf(ctx context.Context, tx *sqlx.Tx, g generation) ([]Held, error) {
 		Enterprise events.EnterpriseID `db:"enterprise"`
 		HeldAt     int64               `db:"held_at"`
 	}
-	query := tx.Rebind("SELECT enterprise, held_at FROM held WHERE name = ? AND version = ? AND generation = ? ORDER BY held_at")
+	query := tx.Rebind("SELECT enterprise, held_at FROM held WHERE name = ? AND version = ? AND generation = ? ORDER BY held_at, enterprise")
 	if err := tx.SelectContext(ctx, &list, query, g.projection, g.version, g.number); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,10 @@
 package readmodel
 
-import "github.com/peering/peering/internal/events"
+import (
+	"cmp"
+
+	"github.com/peering/peering/internal/events"
+)
 
 // restart sets the status that a peer has before it is probed under its present
 // configuration. What a prober says about an older one does not count any more.
@@ -24,7 +28,7 @@ func (p *peerRow) report(event events.PeerEvent) {
 		if !p.Enabled || p.Type == events.PeerExternal || integer(e.ConfigSeq) < p.ProbedFrom {
 			return // a verdict about what the peer is not any more
 		}
-		p.Status, p.StatusSince = e.To, micros(e.Since)
+		p.Status, p.StatusSince = cmp.Or(e.To, events.StatusUnknown), micros(e.Since)
 		p.CauseLayer, p.CauseCode, p.CauseMessage = e.Cause.Layer, e.Cause.Code, e.Cause.Message
 	case events.PeerVersionDetected:
 		p.detect(e.To)

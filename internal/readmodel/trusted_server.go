@@ -84,7 +84,7 @@ func (f *directoryFold) renameDerived(r events.Recorded, e events.TrustedServerR
 	if p := f.peers.get(peerKey{r.Enterprise, peer}); p == nil || p.DeletedSeq != 0 {
 		return misfit(r, "there is no such peer")
 	}
-	if t == nil {
+	if t == nil || t.RemovedSeq != 0 {
 		return nil
 	}
 	t.describe(e.To)

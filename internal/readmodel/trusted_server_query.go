@@ -84,6 +84,7 @@ func (d *Directory) trustedServerListing(q TrustedServerQuery) (*listing, error)
 		l.and("peer <> ''")
 	}
 	l.filter("host", "host", q.Host)
+	l.check("description", q.Description)
 	l.filter("description", "description_key", sortKey(q.Description))
 	l.search(d.db.dialect, q.Q, "description_key", "lower(host)")
 	return l, l.resolve()

@@ -26,9 +26,12 @@ type watch struct {
 	cancel  context.CancelFunc // of the poller
 	poller  sync.WaitGroup
 	stopped bool
+	end     chan struct{} // closed with stopped
 }
 
-func newWatch(db *DB) *watch { return &watch{db: db, changed: make(chan struct{})} }
+func newWatch(db *DB) *watch {
+	return &watch{db: db, changed: make(chan struct{}), end: make(chan struct{})}
+}
 
 // notify says that a position may have moved.
 func (w *watch) notify() {
@@ -69,17 +72,28 @@ func (w *watch) leave() {
 	}
 }
 
-// stop ends the poller and wakes everybody.
+// stop ends the poller and the waiting of everybody.
 func (w *watch) stop() {
 	w.mu.Lock()
-	w.stopped = true
+	if !w.stopped {
+		w.stopped = true
+		close(w.end)
+	}
 	if w.cancel != nil {
 		w.cancel()
 	}
 	w.mu.Unlock()
-	w.notify()
 	w.poller.Wait()
 }
+
+// ended reports whether the database was closed.
+func (w *watch) ended() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stopped
+}
+
+func errClosed() error { return fmt.Errorf("%w: closed", ErrUnavailable) }
 
 // poll notices what another process wrote. An error of the database is left to
 // those who wait: they ask for themselves and report it.
@@ -117,8 +131,8 @@ func (d *Directory) Await(ctx context.Context, ent events.EnterpriseID, min even
 	if ok, _, err := d.reached(ctx, ent, min); ok || err != nil {
 		return err
 	}
-	if !w.enter(directory{}) {
-		return fmt.Errorf("%w: closed", ErrUnavailable)
+	if !w.enter(directory{}) { //nolint:contextcheck // the poller serves all who wait, not the first alone
+		return errClosed()
 	}
 	defer w.leave()
 	for {
@@ -129,6 +143,8 @@ func (d *Directory) Await(ctx context.Context, ent events.EnterpriseID, min even
 		}
 		select {
 		case <-changed:
+		case <-w.end:
+			return errClosed()
 		case <-ctx.Done():
 			return fmt.Errorf("%w: the projection is at %d, waiting for %d: %w", ErrUnavailable, position, min, ctx.Err())
 		}

@@ -2,7 +2,9 @@ package readmodel
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -17,7 +19,7 @@ const maxNote = 1000
 // Tx is a transaction that applies events. It is used within the function that
 // is given to Write, by one goroutine.
 type Tx struct {
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // it is that of Write, and ends with it
 	tx    *sqlx.Tx
 	lease *Lease
 	held  map[events.EnterpriseID]events.Seq
@@ -28,10 +30,15 @@ type Tx struct {
 // one transaction, or nothing of it. before, when not nil, is called between
 // the rows and the position.
 //
+// The position never goes back: that is a bug of the caller, and refused.
+//
 // *FencedError: another took over; the lease is spent. An error for which
 // Unstorable holds: the database does not take a value; the lease is as it was.
 // Any other error: perhaps written; acquire a new lease to find out.
 func (l *Lease) Write(ctx context.Context, to Mark, fn func(*Tx) error, before func(context.Context) error) error {
+	if to.Position < l.mark.Position {
+		return fmt.Errorf("readmodel: projection %s is at %d and cannot go back to %d", l.projection.Name(), l.mark.Position, to.Position)
+	}
 	t := &Tx{ctx: ctx, lease: l, held: maps.Clone(l.held)}
 	err := l.db.writing(ctx, "write projection "+l.projection.Name(), func(tx *sqlx.Tx) error {
 		t.tx = tx
@@ -52,11 +59,22 @@ func (l *Lease) Write(ctx context.Context, to Mark, fn func(*Tx) error, before f
 	})
 	if err != nil {
 		l.fold = l.projection.fold(l.db.dialect, l.generation) // the old one is ahead of the tables
-		return err
+		return l.whyFailed(ctx, err)
 	}
 	l.mark, l.held = to, t.held
 	l.db.watch.notify()
 	return nil
+}
+
+// whyFailed is err, unless it is the consequence of another having taken over:
+// that one may have dropped the tables.
+func (l *Lease) whyFailed(ctx context.Context, err error) error {
+	g, found := l.generation, 0
+	query := l.db.reader.Rebind("SELECT COUNT(*) FROM projections WHERE name = ? AND version = ? AND generation = ? AND epoch = ?")
+	if l.db.reader.GetContext(ctx, &found, query, g.projection, g.version, g.number, l.epoch) == nil && found == 0 {
+		return l.fenced()
+	}
+	return err
 }
 
 // Prefetch reads what the events of list need. Call it before Apply.
@@ -88,6 +106,7 @@ func (t *Tx) Hold(ent events.EnterpriseID, at events.Seq) { t.held[ent] = at }
 func (t *Tx) Release(ent events.EnterpriseID) error {
 	g := t.lease.generation
 	delete(t.held, ent)
+	t.dead = slices.DeleteFunc(t.dead, func(d DeadEvent) bool { return d.Enterprise == ent })
 	_, err := t.tx.ExecContext(t.ctx, t.tx.Rebind("DELETE FROM dead_events WHERE name = ? AND version = ? AND generation = ? AND enterprise = ?"),
 		g.projection, g.version, g.number, ent)
 	return err
