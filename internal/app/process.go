@@ -104,7 +104,9 @@ func (p *process) serveHTTP(ctx context.Context, handler http.Handler, listener 
 		p.log.Warn("requests in progress were cut off", "err", err)
 		_ = server.Close() // its error says the same
 	}
-	_ = <-served // it says that the server was closed
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP: %w", err)
+	}
 	return nil
 }
 

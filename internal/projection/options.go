@@ -43,7 +43,7 @@ type Options struct {
 // Defaults of Options.
 const (
 	defaultLease      = 2 * time.Second
-	defaultBatchLimit = 5000
+	defaultBatchLimit = 40_000
 	defaultPartWait   = 250 * time.Millisecond
 )
 

@@ -173,6 +173,7 @@ func (r *Runner) Rebuild(ctx context.Context) error {
 	}
 	if !errors.Is(err, errBuilt) {
 		err = fmt.Errorf("projection: rebuild: %w", err)
+		r.release(ctx, lease) // so that its tables can be dropped
 	} else {
 		err = nil
 		r.options.Logger.Info("the projection was rebuilt", "stream_seq", lease.Mark().Position)

@@ -38,6 +38,10 @@ type hooks struct {
 	beforeBatch      func(context.Context) error
 }
 
+// readAhead is how many reads of the log, of 4,096 messages at most, wait for
+// the writing: a batch should be complete when the one before is written.
+const readAhead = 10
+
 // run works until ctx ends or something fails, and returns why. Everything that
 // it started has stopped then.
 func (t *term) run(ctx context.Context) error {
@@ -49,7 +53,7 @@ func (t *term) run(ctx context.Context) error {
 	if err := t.resume(ctx); err != nil {
 		return err
 	}
-	decoded := make(chan []item, 2)
+	decoded := make(chan []item, readAhead)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return t.follow(ctx, decoded, t.lease.Mark().Position) })
 	group.Go(func() error { return t.write(ctx, decoded, t.lease.Mark().Position) })

@@ -23,84 +23,140 @@ type ordered[K any] interface {
 // that was looked for and is not there is kept too.
 type cache[R any, P row[R, K], K ordered[K]] struct {
 	table  table[R]
-	limit  int
-	rows   map[K]*R // nil: there is no such row
-	wanted []*K
-	dirty  map[K]struct{}
+	slots  map[K]*slot[R]
+	used   []use[R, K] // those that may have changed since the last flush
+	wanted []*K        // those to be read
+	spare  []*R        // room for rows
 }
 
-func newCache[K ordered[K], R any, P row[R, K]](t table[R], limit int) *cache[R, P, K] {
-	return &cache[R, P, K]{table: t, limit: limit, rows: map[K]*R{}, dirty: map[K]struct{}{}}
+// slot is what is known of a key.
+type slot[R any] struct {
+	row    *R // as it is to be; nil: there is no such row
+	stored *R // as it is in the table, while the slot is in use
+	inUse  bool
+	dirty  bool
 }
 
-// want asks for a row to be there after the next load.
+type use[R, K any] struct {
+	key  K
+	slot *slot[R]
+}
+
+func newCache[K ordered[K], R any, P row[R, K]](t table[R]) *cache[R, P, K] {
+	return &cache[R, P, K]{table: t, slots: map[K]*slot[R]{}}
+}
+
+// want asks for a row to be there after the next load, and to be changed before
+// the next flush.
 func (c *cache[R, P, K]) want(k K) {
-	if _, known := c.rows[k]; !known {
-		c.rows[k] = nil
+	s := c.slots[k]
+	if s == nil {
+		s = &slot[R]{}
+		c.slots[k] = s
 		c.wanted = append(c.wanted, &k)
 	}
+	c.use(k, s)
+}
+
+// use remembers how the row of a slot is stored, before it is changed.
+func (c *cache[R, P, K]) use(k K, s *slot[R]) {
+	if s.inUse {
+		return
+	}
+	s.inUse, s.stored = true, c.copy(s.row)
+	c.used = append(c.used, use[R, K]{k, s})
+}
+
+func (c *cache[R, P, K]) copy(r *R) *R {
+	if r == nil {
+		return nil
+	}
+	var to *R
+	if n := len(c.spare); n > 0 {
+		to, c.spare = c.spare[n-1], c.spare[:n-1]
+	} else {
+		to = new(R)
+	}
+	*to = *r
+	return to
 }
 
 func (c *cache[R, P, K]) load(ctx context.Context, d dialect, tx *sqlx.Tx, g generation) error {
-	err := find(ctx, &c.table, d, tx, g, c.wanted, func(r *R) { c.rows[P(r).key()] = r })
+	err := find(ctx, &c.table, d, tx, g, c.wanted, func(r *R) {
+		s := c.slots[P(r).key()]
+		s.row, s.stored = r, c.copy(r)
+	})
 	c.wanted = c.wanted[:0]
 	return err
 }
 
-// loadWhere reads the rows that fulfil the condition and are not known yet.
+// loadWhere asks for the rows that fulfil the condition as want does, and reads
+// those that are not known yet.
 func (c *cache[R, P, K]) loadWhere(ctx context.Context, tx *sqlx.Tx, g generation, condition string, args ...any) error {
 	return c.table.where(ctx, tx, g, condition, args, func(r *R) {
-		if k := P(r).key(); c.rows[k] == nil {
-			c.rows[k] = r
+		k := P(r).key()
+		if c.slots[k] == nil {
+			c.slots[k] = &slot[R]{row: r}
 		}
+		c.use(k, c.slots[k])
 	})
 }
 
 // get returns the row of k, which must have been asked for; nil: there is none.
-func (c *cache[R, P, K]) get(k K) *R { return c.rows[k] }
+func (c *cache[R, P, K]) get(k K) *R {
+	if s := c.slots[k]; s != nil {
+		return s.row
+	}
+	return nil
+}
 
-// put replaces the row, or adds it.
+// put replaces the row, or adds it; it must have been asked for.
 func (c *cache[R, P, K]) put(r *R) {
-	k := P(r).key()
-	c.rows[k] = r
-	c.dirty[k] = struct{}{}
+	s := c.slots[P(r).key()]
+	s.row, s.dirty = r, true
 }
 
 // touch says that the row of k was changed in place.
-func (c *cache[R, P, K]) touch(k K) { c.dirty[k] = struct{}{} }
+func (c *cache[R, P, K]) touch(k K) { c.slots[k].dirty = true }
 
 // each calls fn for the rows that are known, in the order of their keys.
 func (c *cache[R, P, K]) each(fn func(*R)) {
-	keys := make([]K, 0, len(c.rows))
-	for k, r := range c.rows {
-		if r != nil {
+	keys := make([]K, 0, len(c.slots))
+	for k, s := range c.slots {
+		if s.row != nil {
 			keys = append(keys, k)
 		}
 	}
 	slices.SortFunc(keys, K.compare)
 	for _, k := range keys {
-		fn(c.rows[k])
+		fn(c.slots[k].row)
 	}
 }
 
-// flush writes what was changed, in the order of the keys: two writers that
-// meet cannot lock each other out, and neighbours go to the same page.
-func (c *cache[R, P, K]) flush(ctx context.Context, d dialect, tx *sqlx.Tx, g generation) error {
-	keys := make([]K, 0, len(c.dirty))
-	for k := range c.dirty {
-		keys = append(keys, k)
+// flush writes what was changed, in the order of the keys: neighbours go to the
+// same page. When it knows more than keep rows after that, it forgets them all.
+func (c *cache[R, P, K]) flush(ctx context.Context, d dialect, tx *sqlx.Tx, g generation, keep int) error {
+	slices.SortFunc(c.used, func(a, b use[R, K]) int { return a.key.compare(b.key) })
+	list := make([]change[R], 0, len(c.used))
+	for _, u := range c.used {
+		if u.slot.dirty {
+			list = append(list, change[R]{u.slot.row, u.slot.stored})
+		}
 	}
-	slices.SortFunc(keys, K.compare)
-	list := make([]*R, len(keys))
-	for i, k := range keys {
-		list[i] = c.rows[k]
-	}
-	if err := c.table.upsert(ctx, d, tx, g, list); err != nil {
+	if err := c.table.write(ctx, d, tx, g, list); err != nil {
 		return err
 	}
-	clear(c.dirty)
-	if len(c.rows) > c.limit {
-		clear(c.rows)
+	for _, u := range c.used {
+		if u.slot.stored != nil {
+			c.spare = append(c.spare, u.slot.stored)
+		}
+		*u.slot = slot[R]{row: u.slot.row}
+	}
+	clear(c.used)
+	c.used = c.used[:0]
+	if len(c.slots) > keep {
+		clear(c.slots)
+		c.spare = nil
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 // Limits of the connections.
 const (
 	maxReaders  = 16
+	maxWriters  = 4 // of PostgreSQL: a transaction, a beat, a rebuild and its beat
 	busyTimeout = 5 * time.Second
 	// idleInTransaction is how long PostgreSQL lets a transaction wait for its
 	// client: a writer that was paused must not keep its locks from the one that
@@ -54,7 +55,7 @@ func openSQLite(path string) (*DB, error) {
 	sqlx.BindDriver("sqlite", sqlx.QUESTION)
 	file := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	pragmas := fmt.Sprintf("?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"+
-		"&_pragma=temp_store(MEMORY)&_pragma=cache_size(-16000)", busyTimeout.Milliseconds())
+		"&_pragma=temp_store(MEMORY)&_pragma=cache_size(-65536)", busyTimeout.Milliseconds())
 	writer, err := sqlx.Open("sqlite", file+pragmas+"&_txlock=immediate")
 	if err != nil {
 		return nil, fmt.Errorf("readmodel: open SQLite: %w", err)
@@ -78,10 +79,19 @@ func openPostgres(url string) (*DB, error) {
 		config.RuntimeParams["application_name"] = "peering"
 	}
 	config.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(idleInTransaction.Milliseconds())
-	db := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
-	db.SetMaxOpenConns(maxReaders)
-	db.SetMaxIdleConns(maxReaders)
-	return newDB(postgres{}, db, db), nil
+	reader := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
+	reader.SetMaxOpenConns(maxReaders)
+	reader.SetMaxIdleConns(maxReaders)
+	// A writer looks for rows by their keys alone. The planner, which knows a new
+	// table as an empty one, would rather read all of it for every batch.
+	config = config.Copy()
+	for _, plan := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
+		config.RuntimeParams[plan] = "off"
+	}
+	writer := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
+	writer.SetMaxOpenConns(maxWriters)
+	writer.SetMaxIdleConns(maxWriters)
+	return newDB(postgres{}, writer, reader), nil
 }
 
 func newDB(d dialect, writer, reader *sqlx.DB) *DB {
@@ -101,9 +111,6 @@ func (db *DB) Ping(ctx context.Context) error {
 // Close ends all connections. Whoever waits in Await gets an error.
 func (db *DB) Close() error {
 	db.watch.stop()
-	if db.reader == db.writer {
-		return db.writer.Close()
-	}
 	return errors.Join(db.reader.Close(), db.writer.Close())
 }
 

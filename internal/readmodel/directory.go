@@ -60,14 +60,20 @@ func (directory) create(d dialect, g generation) []string {
 func (directory) fold(d dialect, g generation) fold {
 	return &directoryFold{
 		dialect: d, generation: g,
-		enterprises: newCache[enterpriseKey](enterpriseTable(), cacheRows/10),
-		peers:       newCache[peerKey](peerTable(), cacheRows),
-		trusted:     newCache[trustedKey](trustedServerTable(), cacheRows),
+		enterprises: newCache[enterpriseKey](enterpriseTable()),
+		peers:       newCache[peerKey](peerTable()),
+		trusted:     newCache[trustedKey](trustedServerTable()),
 	}
 }
 
-// cacheRows is how many rows of peers a fold keeps between two transactions.
-const cacheRows = 20_000
+// How many rows of a table a fold keeps between two transactions: few while the
+// log is followed, many (about 150 MB) while it is behind, which shows in the
+// number of events in a transaction, and every row will be needed again.
+const (
+	cacheFollowing = 10_000
+	cacheBehind    = 150_000
+	behind         = 1_000
+)
 
 // The primary keys of the tables: fields in the order of the columns.
 type (
@@ -92,9 +98,9 @@ func (k trustedKey) compare(o trustedKey) int {
 	return cmp.Or(cmp.Compare(k.Enterprise, o.Enterprise), cmp.Compare(k.ID, o.ID))
 }
 
-func (r *enterpriseRow) key() enterpriseKey { return enterpriseKey{r.ID} }
-func (r *peerRow) key() peerKey             { return peerKey{r.Enterprise, r.ID} }
-func (r *trustedRow) key() trustedKey       { return trustedKey{r.Enterprise, r.ID} }
+func (ent *enterpriseRow) key() enterpriseKey { return enterpriseKey{ent.ID} }
+func (p *peerRow) key() peerKey               { return peerKey{p.Enterprise, p.ID} }
+func (t *trustedRow) key() trustedKey         { return trustedKey{t.Enterprise, t.ID} }
 
 // directoryFold is the directory as far as the events at hand concern it.
 type directoryFold struct {
@@ -103,9 +109,11 @@ type directoryFold struct {
 	enterprises *cache[enterpriseRow, *enterpriseRow, enterpriseKey]
 	peers       *cache[peerRow, *peerRow, peerKey]
 	trusted     *cache[trustedRow, *trustedRow, trustedKey]
+	batch       int // events of this transaction
 }
 
 func (f *directoryFold) prefetch(ctx context.Context, tx *sqlx.Tx, list []events.Recorded) error {
+	f.batch = len(list)
 	var removed []events.EnterpriseID
 	for i := range list {
 		ent := list[i].Enterprise
@@ -146,13 +154,17 @@ func (f *directoryFold) prefetch(ctx context.Context, tx *sqlx.Tx, list []events
 }
 
 func (f *directoryFold) flush(ctx context.Context, tx *sqlx.Tx) error {
-	if err := f.enterprises.flush(ctx, f.dialect, tx, f.generation); err != nil {
+	keep := cacheFollowing
+	if f.batch >= behind {
+		keep = cacheBehind
+	}
+	if err := f.enterprises.flush(ctx, f.dialect, tx, f.generation, keep); err != nil {
 		return err
 	}
-	if err := f.peers.flush(ctx, f.dialect, tx, f.generation); err != nil {
+	if err := f.peers.flush(ctx, f.dialect, tx, f.generation, keep); err != nil {
 		return err
 	}
-	return f.trusted.flush(ctx, f.dialect, tx, f.generation)
+	return f.trusted.flush(ctx, f.dialect, tx, f.generation, keep)
 }
 
 // apply is the fold: it accepts every value, and refuses only what cannot follow

@@ -55,12 +55,12 @@ func newTable[R any](noun string, keys int, guard string, indexes ...string) tab
 }
 
 // list is the columns, separated by commas.
-func (t *table[R]) list() string { return names(t.columns, "") }
+func (t *table[R]) list() string { return names(t.columns) }
 
-func names(columns []column, prefix string) string {
+func names(columns []column) string {
 	out := make([]string, len(columns))
 	for i, c := range columns {
-		out[i] = prefix + c.name
+		out[i] = c.name
 	}
 	return strings.Join(out, ", ")
 }
@@ -77,7 +77,7 @@ func (t *table[R]) create(d dialect, g generation) []string {
 		}
 		fmt.Fprintf(&b, "%s %s NOT NULL, ", c.name, typ)
 	}
-	fmt.Fprintf(&b, "PRIMARY KEY (%s))%s", names(t.columns[:t.keys], ""), d.tableOptions())
+	fmt.Fprintf(&b, "PRIMARY KEY (%s))%s", names(t.columns[:t.keys]), d.tableOptions())
 	statements := []string{b.String()}
 	for _, index := range t.indexes {
 		label, columns, _ := strings.Cut(index, " ")
@@ -86,37 +86,13 @@ func (t *table[R]) create(d dialect, g generation) []string {
 	return statements
 }
 
-// upsert writes each of list, new or changed. It fails when a row in the table
-// is as new as the one to be written, or newer: the table never goes back.
-func (t *table[R]) upsert(ctx context.Context, d dialect, tx *sqlx.Tx, g generation, list []*R) error {
-	sets := make([]string, 0, len(t.columns))
-	for _, c := range t.columns[t.keys:] {
-		sets = append(sets, c.name+" = excluded."+c.name)
-	}
-	name := g.table(t.noun)
-	end := fmt.Sprintf(" ON CONFLICT (%s) DO UPDATE SET %s WHERE %s.%s < excluded.%s",
-		names(t.columns[:t.keys], ""), strings.Join(sets, ", "), name, t.guard, t.guard)
-	for chunk := range slices.Chunk(list, d.maxRows(len(t.columns))) {
-		source, args := d.source(t.columns, rowsOf(chunk))
-		query := fmt.Sprintf("INSERT INTO %s (%s) %s%s", name, t.list(), source, end)
-		result, err := tx.ExecContext(ctx, tx.Rebind(query), args...)
-		if err != nil {
-			return fmt.Errorf("write %s: %w", t.noun, err)
-		}
-		if n, err := result.RowsAffected(); err != nil || n != int64(len(chunk)) {
-			return fmt.Errorf("write %s: %d of %d rows would go back in time: %w", t.noun, int64(len(chunk))-n, len(chunk), err)
-		}
-	}
-	return nil
-}
-
 // find calls fn for each row that has one of keys, structs whose fields are the
 // first columns.
 func find[R, K any](ctx context.Context, t *table[R], d dialect, tx *sqlx.Tx, g generation, keys []*K, fn func(*R)) error {
 	columns := t.columns[:t.keys]
 	for chunk := range slices.Chunk(keys, d.maxRows(len(columns))) {
 		source, args := d.source(columns, rowsOf(chunk))
-		where := fmt.Sprintf("(%s) IN (%s)", names(columns, ""), source)
+		where := fmt.Sprintf("(%s) IN (%s)", names(columns), source)
 		if err := t.where(ctx, tx, g, where, args, fn); err != nil {
 			return err
 		}
@@ -161,6 +137,14 @@ func (r rows) integer(row int, c column) int64 {
 		return 0
 	}
 	return v.Int()
+}
+
+// same reports whether two rows have the same value in c.
+func (r rows) same(one, other int, c column) bool {
+	if c.kind == kindText {
+		return r.text(one, c) == r.text(other, c)
+	}
+	return r.integer(one, c) == r.integer(other, c)
 }
 
 func (r rows) value(row int, c column) any {
