@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go"
@@ -34,7 +35,8 @@ func (p *process) addChecks() {
 }
 
 // checkLog writes to the log's disk: a server that answers may still be unable
-// to write. The embedded server's storage is taken up again when it has stopped.
+// to write. The embedded server's storage is taken up again when it has stopped,
+// at most every checkEvery: on a disk that is still full it stops again.
 func (p *process) checkLog(ctx context.Context) finding {
 	if p.nc.Status() != nats.CONNECTED {
 		return red("no connection to the NATS server")
@@ -43,21 +45,30 @@ func (p *process) checkLog(ctx context.Context) finding {
 	if !ok {
 		return red("the streams are not there yet")
 	}
-	err := l.health.Canary(ctx)
-	if err == nil {
-		return green("a write to the log's disk was acknowledged")
+	err := p.canary(ctx, l)
+	if err != nil && p.storage != nil && time.Since(p.healed) >= checkEvery {
+		p.healed = time.Now()
+		if healing := p.storage.Heal(); healing != nil {
+			return red("%v; taking the storage up again: %v", err, healing)
+		}
+		p.log.Warn("the log could not be written; its storage was taken up again", "err", err)
+		err = p.canary(ctx, l)
 	}
-	if p.heal == nil {
+	if err != nil {
 		return red("%v", err)
 	}
-	if healing := p.heal(); healing != nil {
-		return red("%v; taking the storage up again: %v", err, healing)
+	return green("a write to the log's disk was acknowledged")
+}
+
+// canary is an error when the log cannot be written. A write that succeeds does
+// not say that of every stream: one may have stopped for itself.
+func (p *process) canary(ctx context.Context, l *eventLog) error {
+	if p.storage != nil {
+		if err := p.storage.Check(); err != nil {
+			return err
+		}
 	}
-	if err = l.health.Canary(ctx); err == nil {
-		p.log.Warn("the log could not be written; its storage was taken up again")
-		return green("a write to the log's disk was acknowledged")
-	}
-	return red("%v", err)
+	return l.health.Canary(ctx)
 }
 
 func (p *process) checkLogSpace(ctx context.Context) finding {
@@ -77,7 +88,7 @@ func (p *process) checkLogSpace(ctx context.Context) finding {
 		return red("%s: raise log_max_bytes", used)
 	case r.UsedRatio >= logAmber:
 		return amber("%s: raise log_max_bytes", used)
-	case p.heal == nil && r.Replicas == 1:
+	case p.storage == nil && r.Replicas == 1:
 		return amber("%s, in one replica: one lost disk loses the log", used)
 	}
 	return green("%s", used)

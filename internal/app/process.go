@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,7 +32,8 @@ type process struct {
 	health  *health
 	metrics *prometheus.Registry
 	nc      *nats.Conn
-	heal    func() error // restarts the embedded server's storage; nil when it is not embedded
+	storage storage // of the embedded server; nil when it is not embedded
+	healed  time.Time
 
 	events  *promise[*eventLog]
 	tables  *promise[*readmodel.DB]
@@ -44,9 +46,16 @@ type process struct {
 	moved               progress
 }
 
-func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, heal func() error) *process {
+// storage is what an embedded server writes to. Check says whether it still can;
+// Heal takes it up again.
+type storage interface {
+	Check() error
+	Heal() error
+}
+
+func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, s storage) *process {
 	p := &process{
-		cfg: c, log: log, health: newHealth(), metrics: prometheus.NewRegistry(), nc: nc, heal: heal,
+		cfg: c, log: log, health: newHealth(), metrics: prometheus.NewRegistry(), nc: nc, storage: s,
 		events: newPromise[*eventLog](), tables: newPromise[*readmodel.DB](),
 		demoEnd: newPromise[events.Seq](),
 	}

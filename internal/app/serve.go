@@ -68,7 +68,7 @@ func runServe(ctx context.Context, c config.Config, stdout io.Writer, log *slog.
 		return errors.Join(err, listener.Close())
 	}
 	defer nc.Close()
-	return newProcess(c, log, nc, server.Heal).run(ctx, listener)
+	return newProcess(c, log, nc, server).run(ctx, listener)
 }
 
 // runProgram runs one role against a NATS server and a database elsewhere.

@@ -121,6 +121,18 @@ func (s *Server) Shutdown() {
 	s.ns.WaitForShutdown()
 }
 
+// Check returns an error when JetStream is off, or when a stream has stopped
+// writing: one that met a full disk answers nobody any more, while others on the
+// same disk go on. It stays like that until Heal.
+func (s *Server) Check() error {
+	s.healing.Lock()
+	defer s.healing.Unlock()
+	if h := s.ns.Healthz(&server.HealthzOptions{}); h.Error != "" {
+		return fmt.Errorf("embedded nats: %s", h.Error)
+	}
+	return nil
+}
+
 // Heal takes JetStream up again after it has stopped writing, which it does for
 // good when the disk is full or refuses a write. Streams are read anew from the
 // disk; connections stay. While the disk is still full Heal may succeed and the

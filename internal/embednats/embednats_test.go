@@ -198,6 +198,9 @@ func TestHeal_afterTheDiskWasFull(t *testing.T) {
 		acknowledged++
 	}
 	t.Logf("full after %d messages: %v", acknowledged, err)
+	if err := s.Check(); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("the check says %v", err)
+	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
@@ -208,6 +211,9 @@ func TestHeal_afterTheDiskWasFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, "a publish after healing", func() bool { return publish() == nil })
+	if err := s.Check(); err != nil {
+		t.Errorf("after healing the check says %v", err)
+	}
 	info, err := js.Stream(t.Context(), "S")
 	if err != nil || info.CachedInfo().State.Msgs <= acknowledged {
 		t.Errorf("%d acknowledged before, now %+v, %v", acknowledged, info.CachedInfo().State, err)
