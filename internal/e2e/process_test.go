@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"testing"
 
@@ -20,7 +22,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	return m.Run()
+	return testkit.Main(m)
 }
 
 // process is a running program with what these tests ask of it.
@@ -44,4 +46,19 @@ func serve(t *testing.T, data string, more ...string) *process {
 	p := start(t, nil, "peering", append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, more...)...)
 	p.Ready()
 	return p
+}
+
+// answer is the status and the body of a GET.
+func answer(t *testing.T, p *process, path string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(p.URL + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
 }
