@@ -33,7 +33,7 @@ func (d Database) open(t testing.TB) *sql.DB {
 	t.Helper()
 	driver, source := "pgx", d.URL
 	if !d.Postgres() {
-		driver, source = "sqlite", "file:"+strings.TrimPrefix(d.URL, "sqlite:")+"?_pragma=busy_timeout(5000)"
+		driver, source = "sqlite", strings.TrimPrefix(d.URL, "sqlite:")+"?_pragma=busy_timeout(5000)"
 	}
 	db, err := sql.Open(driver, source)
 	if err != nil {
