@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/dustin/go-humanize"
 
@@ -40,6 +42,7 @@ func runServe(ctx context.Context, c config.Config, stdout io.Writer, log *slog.
 			"%s is too little for log_max_bytes %s and what goes with it: at least %s",
 			humanize.IBytes(uint64(c.MaxStore)), humanize.IBytes(uint64(c.LogMaxBytes)), humanize.IBytes(uint64(need)))}} // #nosec G115 -- sizes
 	}
+	defer thrifty()()
 	data, err := openData(c.Data, Version())
 	if err != nil {
 		return err
@@ -69,6 +72,17 @@ func runServe(ctx context.Context, c config.Config, stdout io.Writer, log *slog.
 	}
 	defer nc.Close()
 	return newProcess(c, log, nc, server).run(ctx, listener)
+}
+
+// thrifty has the garbage collector trade processor time for memory, unless the
+// environment says what it is to do: everything in one process mostly waits for
+// the disk, and shares its machine with others. undo ends that.
+func thrifty() (undo func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	before := debug.SetGCPercent(50)
+	return func() { debug.SetGCPercent(before) }
 }
 
 // runProgram runs one role against a NATS server and a database elsewhere.

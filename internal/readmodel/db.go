@@ -16,6 +16,11 @@ import (
 
 // Limits of the connections.
 const (
+	// The pages that a connection of SQLite keeps: a batch of the writer touches
+	// all of a table, a reader has the system's cache behind it.
+	writerCache = 48 << 20
+	readerCache = 4 << 20
+
 	maxReaders  = 16
 	maxWriters  = 4 // of PostgreSQL: a transaction, a beat, a rebuild and its beat
 	busyTimeout = 5 * time.Second
@@ -55,13 +60,13 @@ func openSQLite(path string) (*DB, error) {
 	sqlx.BindDriver("sqlite", sqlx.QUESTION)
 	file := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	pragmas := fmt.Sprintf("?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"+
-		"&_pragma=temp_store(MEMORY)&_pragma=cache_size(-65536)", busyTimeout.Milliseconds())
-	writer, err := sqlx.Open("sqlite", file+pragmas+"&_txlock=immediate")
+		"&_pragma=temp_store(MEMORY)", busyTimeout.Milliseconds())
+	writer, err := sqlx.Open("sqlite", fmt.Sprintf("%s%s&_txlock=immediate&_pragma=cache_size(-%d)", file, pragmas, writerCache>>10))
 	if err != nil {
 		return nil, fmt.Errorf("readmodel: open SQLite: %w", err)
 	}
 	writer.SetMaxOpenConns(1)
-	reader, err := sqlx.Open("sqlite", file+pragmas+"&_txlock=deferred&_pragma=query_only(1)")
+	reader, err := sqlx.Open("sqlite", fmt.Sprintf("%s%s&_txlock=deferred&_pragma=query_only(1)&_pragma=cache_size(-%d)", file, pragmas, readerCache>>10))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("readmodel: open SQLite: %w", err), writer.Close())
 	}
