@@ -3,10 +3,12 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
 	"github.com/peering/peering/internal/httpapi"
 	"github.com/peering/peering/internal/readmodel"
 )
@@ -97,11 +99,37 @@ func (p *process) checkCaughtUp(ctx context.Context) finding {
 	if !ok {
 		return red("the database is not prepared yet")
 	}
+	l, ok := p.events.now()
+	if !ok {
+		return red("the end of the log is not known yet")
+	}
 	s, err := position(ctx, db)
 	if err != nil {
 		return red("%v", err)
 	}
+	log, err := l.health.Report(ctx)
+	if err != nil {
+		return red("%v", err)
+	}
+	if why := foreign(s, log); why != "" {
+		return red("what is shown is not of this log: %s", why)
+	}
 	return p.projected.at(p.events, s.Position)
+}
+
+// foreign says why tables are not those of the log; empty: they are. Whoever
+// projects finds out at once, and notes it; here it is seen without that, too.
+func foreign(s readmodel.State, log eventstore.Report) string {
+	switch {
+	case s.Stopped != "":
+		return s.Stopped
+	case s.Position > log.Last:
+		return fmt.Sprintf("they are at sequence %d, and it ends at %d", s.Position, log.Last)
+	case s.Position > 0 && s.Created != log.Created.UnixNano():
+		return fmt.Sprintf("it was created at %s, the one they were made from at %s",
+			log.Created.Format(time.RFC3339Nano), time.Unix(0, s.Created).UTC().Format(time.RFC3339Nano))
+	}
+	return ""
 }
 
 // standing is how long a projection may be behind without moving before it
@@ -132,6 +160,9 @@ func (p *process) checkProjection(ctx context.Context) finding {
 	log, err := l.health.Report(ctx)
 	if err != nil {
 		return red("%v", err)
+	}
+	if why := foreign(s, log); why != "" {
+		return red("has stopped: %s", why)
 	}
 	if s.Position != p.moved.at || s.Position >= log.Last || p.moved.since.IsZero() {
 		p.moved = progress{s.Position, time.Now()}

@@ -124,6 +124,13 @@ func (e *Enterprise) countPeers() string {
 	return fmt.Sprintf("it has %d peers (disabled ones count)", len(e.peers))
 }
 
+func emptyAsNull(f Field[string]) Field[string] {
+	if f.Value == "" {
+		return Withdraw[string]()
+	}
+	return f
+}
+
 // patch applies description and domain.
 func (p *profile) patch(c EditEnterprise) *Error {
 	if c.Description.Set {
@@ -143,6 +150,7 @@ func (p *profile) patch(c EditEnterprise) *Error {
 }
 
 // patchServer applies the fields of the server; path stands before their names.
+// An empty address or version is one that is not known, as null is.
 func (p *profile) patchServer(c ChangeEnterpriseServer, path string) *Error {
 	if c.Hostname.Set {
 		hostname, rule := NormaliseHostname(c.Hostname.Value)
@@ -152,14 +160,14 @@ func (p *profile) patchServer(c ChangeEnterpriseServer, path string) *Error {
 		p.server.Hostname = hostname
 	}
 	if c.Address.Set {
-		address, rule := optional(c.Address, NormaliseHost)
+		address, rule := optional(emptyAsNull(c.Address), NormaliseHost)
 		if rule != nil {
 			return breaks(path+"address", "the server's address", rule)
 		}
 		p.server.Address = address
 	}
 	if c.Version.Set {
-		version, rule := optional(c.Version, normaliseVersion)
+		version, rule := optional(emptyAsNull(c.Version), normaliseVersion)
 		if rule != nil {
 			return breaks(path+"version", "the server's version", rule)
 		}

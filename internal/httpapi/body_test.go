@@ -119,6 +119,7 @@ func TestBody_mediaTypeMustBeJSON(t *testing.T) {
 		wantProblem(t, ask(h, "POST", peers, body, "Content-Type", bad), 415, codeMediaType, "Content-Type")
 	}
 	wantProblem(t, ask(h, "POST", peers, body, "Content-Encoding", "gzip"), 415, codeMediaType, "Content-Encoding")
+	wantProblem(t, ask(h, "POST", peers, body, "Content-Encoding", "identity", "Content-Encoding", "gzip"), 400, domain.Malformed, "Content-Encoding")
 	wantProblem(t, ask(h, "PATCH", peer, body, "Content-Type", "application/json-patch+json"), 415, codeMediaType, "Content-Type")
 }
 

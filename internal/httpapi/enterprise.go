@@ -33,8 +33,8 @@ type Enterprise struct {
 // Server is how the local server of an enterprise reads.
 type Server struct {
 	Hostname   string            `json:"hostname" example:"uc1.acme.example"`
-	Address    string            `json:"address" example:"192.0.2.10"`
-	Version    string            `json:"version" example:"9.8"`
+	Address    *string           `json:"address" doc:"Null: not given." example:"192.0.2.10"`
+	Version    *string           `json:"version" doc:"Null: not known." example:"9.8"`
 	Deployment events.Deployment `json:"deployment" enum:"standard,micloud-flex-gcp"`
 }
 
@@ -123,7 +123,7 @@ func (a *api) showEnterprise(ctx context.Context, c *call) (*reply[Enterprise], 
 	if err := enterpriseError(ent, row, err); err != nil {
 		return nil, err
 	}
-	return conditional(c, row.Revision, row.LastSeq, enterpriseOf(row)), nil
+	return &reply[Enterprise]{ETag: etagOf(row.Revision, row.LastSeq), Body: enterpriseOf(row)}, nil
 }
 
 func (a *api) editEnterprise(ctx context.Context, c *call) (*reply[Receipt], error) {
@@ -151,7 +151,7 @@ func (c *call) toEnterprise(ctx context.Context, name domain.CommandName) (*repl
 func enterpriseOf(row readmodel.Enterprise) Enterprise {
 	e := Enterprise{
 		ID: row.ID, Description: row.Description, Domain: row.Domain,
-		Server:   Server(row.Server),
+		Server:   Server{row.Server.Hostname, orNull(row.Server.Address), orNull(row.Server.Version), row.Server.Deployment},
 		Peers:    PeerCounts{Total: row.PeersTotal, ByStatus: row.ByStatus},
 		Warnings: []domain.Warning{},
 		Revision: row.Revision, UpdatedAt: row.UpdatedAt.UTC(),
@@ -172,9 +172,9 @@ func enterpriseOf(row readmodel.Enterprise) Enterprise {
 type enterpriseServerInput struct {
 	_          struct{} `additionalProperties:"false"`
 	Hostname   string   `json:"hostname" doc:"FQDN." maxLength:"253"`
-	Address    string   `json:"address" doc:"IP address or FQDN."`
-	Version    string   `json:"version" example:"9.8"`
-	Deployment string   `json:"deployment" enum:"standard,micloud-flex-gcp" doc:"Peering is not supported on micloud-flex-gcp."`
+	Address    string   `json:"address,omitempty" doc:"IP address or FQDN; left out or empty: not known."`
+	Version    string   `json:"version,omitempty" doc:"Left out or empty: not known." example:"9.8"`
+	Deployment string   `json:"deployment,omitempty" enum:"standard,micloud-flex-gcp" doc:"Left out: standard. Peering is not supported on micloud-flex-gcp."`
 }
 
 type enterpriseInput struct {
@@ -188,8 +188,8 @@ type enterpriseInput struct {
 type enterpriseServerPatch struct {
 	_          struct{} `additionalProperties:"false"`
 	Hostname   string   `json:"hostname,omitempty"`
-	Address    string   `json:"address,omitempty"`
-	Version    string   `json:"version,omitempty"`
+	Address    *string  `json:"address,omitempty" nullable:"true" doc:"Null or empty: not known."`
+	Version    *string  `json:"version,omitempty" nullable:"true" doc:"Null or empty: not known."`
 	Deployment string   `json:"deployment,omitempty" enum:"standard,micloud-flex-gcp"`
 }
 

@@ -36,9 +36,6 @@ func (a *api) describe(op operation) huma.Operation {
 	for status, codes := range byStatus(op.allCodes()) {
 		h.Responses[strconv.Itoa(status)] = problemResponse(problems, status, codes)
 	}
-	if op.conditional() {
-		h.Responses["304"] = &huma.Response{Description: "Not changed since the ETag was given."}
-	}
 	return h
 }
 
@@ -183,14 +180,14 @@ func onlyItsHeaders(op operation, responses map[string]*huma.Response) {
 	if op.success() != http.StatusCreated {
 		delete(headers, "Location")
 	}
-	if !op.conditional() {
+	if !op.showsOne() {
 		delete(headers, "ETag")
 	}
 }
 
-// conditional reports whether op reads one thing, which has an ETag.
-func (op operation) conditional() bool {
-	return slices.ContainsFunc(op.params, func(p *huma.Param) bool { return p.Name == headerIfNoneMatch })
+// showsOne reports whether op reads one thing, which has an ETag.
+func (op operation) showsOne() bool {
+	return op.method == http.MethodGet && strings.HasSuffix(op.path, "}")
 }
 
 // completeNull says of the properties of s that may be null what the framework

@@ -50,8 +50,7 @@ func minSeqParam() *huma.Param {
 
 // readParams are those of a read of one thing, besides its path.
 func readParams(path ...*huma.Param) []*huma.Param {
-	return append(path, minSeqParam(),
-		headerParam(headerIfNoneMatch, "Answer 304 when the ETag is still this one.", `"41.57"`))
+	return append(path, minSeqParam())
 }
 
 // listParams are those of a list, besides its path; extra are its filters.

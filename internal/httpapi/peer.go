@@ -84,6 +84,9 @@ func (a *api) listPeers(ctx context.Context, c *call) (*reply[List[Peer]], error
 	}
 	page, err := read(ctx, c, ent, func(ctx context.Context) (readmodel.Page[readmodel.Peer], error) {
 		page, err := c.Directory.Peers(ctx, ent, q)
+		if errors.Is(err, readmodel.ErrNotFound) {
+			err = noSuch("enterprise", string(ent))
+		}
 		if err == nil && len(page.Items) == 0 {
 			err = c.knownEnterprise(ctx, ent)
 		}
@@ -119,7 +122,7 @@ func (a *api) showPeer(ctx context.Context, c *call) (*reply[Peer], error) {
 	case row.Deleted != nil:
 		return nil, gone("The peer "+row.Description, *row.Deleted)
 	}
-	return conditional(c, row.Revision, row.LastSeq, a.peerOf(row)), nil
+	return &reply[Peer]{ETag: etagOf(row.Revision, row.LastSeq), Body: a.peerOf(row)}, nil
 }
 
 // toPeer returns the handler that reads the command called name and gives it to

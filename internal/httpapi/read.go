@@ -3,9 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/peering/peering/internal/domain"
@@ -14,8 +12,6 @@ import (
 )
 
 const (
-	headerIfNoneMatch = "If-None-Match"
-
 	// awaitTimeout is how long a read waits for the projection to reach min_seq.
 	awaitTimeout = 5 * time.Second
 	// readTimeout bounds the query itself.
@@ -47,32 +43,11 @@ func read[T any](ctx context.Context, c *call, ent events.EnterpriseID, query fu
 	return within(ctx, readTimeout, query)
 }
 
-// conditional answers with body, or with 304 when the caller has it already.
-func conditional[T any](c *call, revision, last events.Seq, body T) *reply[T] {
-	etag := etagOf(revision, last)
-	out := &reply[T]{ETag: etag, Body: body}
-	if noneMatch(c.r.Header.Values(headerIfNoneMatch), etag) {
-		out.Status = http.StatusNotModified
-	}
-	return out
-}
-
+// etagOf is the ETag of what has this revision and this last event. It is there
+// for If-Match alone. A read is never answered with 304: what it shows also
+// depends on other things, such as the local server's version and the day.
 func etagOf(revision, last events.Seq) string {
 	return `"` + strconv.FormatUint(uint64(revision), 10) + "." + strconv.FormatUint(uint64(last), 10) + `"`
-}
-
-// noneMatch reports whether If-None-Match names etag, so that there is nothing
-// new to send. The comparison is the weak one (RFC 9110, section 13.1.2).
-func noneMatch(header []string, etag string) bool {
-	for _, line := range header {
-		for tag := range strings.SplitSeq(line, ",") {
-			tag = strings.TrimSpace(tag)
-			if tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // listQuery is what all lists take, from parameters that were checked.

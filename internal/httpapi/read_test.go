@@ -112,8 +112,8 @@ func TestList_parametersBecomeTheQuery(t *testing.T) {
 		peersURL + common + "&status=N/A&type=external&enabled=true&deleted=true&description=x": readmodel.PeerQuery{
 			ListQuery: list, Status: events.StatusNA, Type: events.PeerExternal, Enabled: &yes, Deleted: true, Description: "x",
 		},
-		trustedURL + common + "&type=im&origin=manual&host=h&description=x": readmodel.TrustedServerQuery{
-			ListQuery: list, Enterprise: "acme", Type: events.TrustIM, Origin: "manual", Host: "h", Description: "x",
+		trustedURL + common + "&type=im&origin=manual&host=H.example&description=x": readmodel.TrustedServerQuery{
+			ListQuery: list, Enterprise: "acme", Type: events.TrustIM, Origin: "manual", Host: "h.example", Description: "x",
 		},
 		allTrustedURL + common:             readmodel.TrustedServerQuery{ListQuery: list},
 		allTrustedURL + "?enterprise=Acme": readmodel.TrustedServerQuery{Enterprise: "acme"},
@@ -196,16 +196,9 @@ func TestRead_etagIsRevisionAndLastSequence(t *testing.T) {
 		if a := ask(h, "GET", target, ""); a.Code != 200 || a.Header.Get("ETag") != etag {
 			t.Errorf("%s: status %d, ETag %s, want %s", target, a.Code, a.Header.Get("ETag"), etag)
 		}
-		for _, match := range []string{etag, "W/" + etag, `"1.1", ` + etag, "*"} {
-			a := ask(h, "GET", target, "", "If-None-Match", match)
-			if a.Code != 304 || a.Body != "" || a.Header.Get("ETag") != etag {
-				t.Errorf("%s with If-None-Match %s: status %d, ETag %s, body %q", target, match, a.Code, a.Header.Get("ETag"), a.Body)
-			}
-		}
-		for _, other := range []string{`"41.56"`, `"41"`, "41.57", "garbage", `""`} {
-			if a := ask(h, "GET", target, "", "If-None-Match", other); a.Code != 200 || a.Body == "" {
-				t.Errorf("%s with If-None-Match %s: status %d", target, other, a.Code)
-			}
+		// What is shown depends on more than the ETag says, so it is always sent.
+		if a := ask(h, "GET", target, "", "If-None-Match", etag); a.Code != 200 || a.Body == "" {
+			t.Errorf("%s with If-None-Match: status %d", target, a.Code)
 		}
 	}
 }

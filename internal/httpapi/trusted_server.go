@@ -91,12 +91,21 @@ func (a *api) trustedServerRoutes() {
 	}, toTrustedServer(domain.RemoveTrustedServer{}.Name()))
 }
 
-func (c *call) trustedServerQuery(ent events.EnterpriseID) readmodel.TrustedServerQuery {
-	return readmodel.TrustedServerQuery{
+// trustedServerQuery is what the lists take. A host is found however it is
+// written: "is it trusted?" must not be answered with no for its spelling.
+func (c *call) trustedServerQuery(ent events.EnterpriseID) (readmodel.TrustedServerQuery, error) {
+	q := readmodel.TrustedServerQuery{
 		ListQuery: c.listQuery(), Enterprise: ent,
 		Type: events.TrustType(c.query.Get("type")), Origin: c.query.Get("origin"),
-		Host: c.query.Get("host"), Description: c.query.Get("description"),
+		Description: c.query.Get("description"),
 	}
+	if host := c.query.Get("host"); host != "" {
+		var err error
+		if q.Host, err = domain.NormaliseHost(host); err != nil {
+			return q, problem(domain.Invalid, "host", "%s", err.Error())
+		}
+	}
+	return q, nil
 }
 
 func (a *api) listAllTrustedServers(ctx context.Context, c *call) (*reply[List[TrustedServer]], error) {
@@ -107,8 +116,12 @@ func (a *api) listAllTrustedServers(ctx context.Context, c *call) (*reply[List[T
 			return nil, problem(domain.Invalid, "enterprise", "%s", err.Error())
 		}
 	}
+	q, err := c.trustedServerQuery(ent)
+	if err != nil {
+		return nil, err
+	}
 	page, err := read(ctx, c, ent, func(ctx context.Context) (readmodel.Page[readmodel.TrustedServer], error) {
-		return c.Directory.TrustedServers(ctx, c.trustedServerQuery(ent))
+		return c.Directory.TrustedServers(ctx, q)
 	})
 	if err != nil {
 		return nil, err
@@ -121,8 +134,12 @@ func (a *api) listTrustedServers(ctx context.Context, c *call) (*reply[List[Trus
 	if err != nil {
 		return nil, err
 	}
+	q, err := c.trustedServerQuery(ent)
+	if err != nil {
+		return nil, err
+	}
 	page, err := read(ctx, c, ent, func(ctx context.Context) (readmodel.Page[readmodel.TrustedServer], error) {
-		page, err := c.Directory.TrustedServers(ctx, c.trustedServerQuery(ent))
+		page, err := c.Directory.TrustedServers(ctx, q)
 		if err == nil && len(page.Items) == 0 {
 			err = c.knownEnterprise(ctx, ent)
 		}
@@ -158,7 +175,7 @@ func (a *api) showTrustedServer(ctx context.Context, c *call) (*reply[TrustedSer
 	case row.Removed != nil:
 		return nil, gone("The trusted server "+row.Description, *row.Removed)
 	}
-	return conditional(c, row.Revision, row.Revision, trustedServerOf(row)), nil
+	return &reply[TrustedServer]{ETag: etagOf(row.Revision, row.Revision), Body: trustedServerOf(row)}, nil
 }
 
 // toTrustedServer returns the handler that reads the command called name and

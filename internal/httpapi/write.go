@@ -81,14 +81,22 @@ func (c *call) body() ([]byte, error) {
 // mediaType refuses a body that is not said to be JSON. A form of a foreign
 // page cannot send that, which is one more wall against it.
 func (c *call) mediaType() error {
-	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+	enc, err := c.single("Content-Encoding")
+	if err != nil {
+		return err
+	}
+	contentType, err := c.single("Content-Type")
+	if err != nil {
+		return err
+	}
+	if enc != "" && !strings.EqualFold(enc, "identity") {
 		return problem(codeMediaType, "Content-Encoding", "The body must not be encoded.")
 	}
 	want := []string{"application/json"}
 	if c.r.Method == http.MethodPatch {
 		want = append(want, "application/merge-patch+json")
 	}
-	mt, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	mt, params, err := mime.ParseMediaType(contentType)
 	charset := params["charset"]
 	for _, w := range want {
 		if err == nil && mt == w && (charset == "" || strings.EqualFold(charset, "utf-8")) {

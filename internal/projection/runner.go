@@ -94,7 +94,12 @@ func (r *Runner) serve(ctx context.Context, takeOver *bool) error {
 	}
 	t.observed = r.status.observed
 	err = t.run(ctx)
-	if fenced := (*readmodel.FencedError)(nil); !errors.As(err, &fenced) {
+	var fenced *readmodel.FencedError
+	var changed *StreamChangedError
+	switch {
+	case errors.As(err, &changed):
+		r.stop(ctx, lease, changed)
+	case !errors.As(err, &fenced):
 		r.release(ctx, lease)
 	}
 	return err
@@ -144,6 +149,19 @@ func (r *Runner) release(ctx context.Context, lease *readmodel.Lease) {
 		r.options.Logger.Debug("the lease could not be released", "err", err)
 	}
 }
+
+// stop tells everybody who reads the tables that they do not follow the log any
+// more. Until it succeeds, only this process knows.
+func (r *Runner) stop(ctx context.Context, lease *readmodel.Lease, why *StreamChangedError) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := lease.Stop(ctx, why.Error()); err != nil {
+		r.options.Logger.Error("it could not be noted that the projection has stopped", "err", err)
+	}
+}
+
+// stopTimeout is how long noting the reason may take.
+const stopTimeout = 10 * time.Second
 
 // errBuilt ends the term of a build that has become the active generation.
 var errBuilt = errors.New("projection: built")

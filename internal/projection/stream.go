@@ -20,7 +20,7 @@ type StreamChangedError struct {
 }
 
 func (e *StreamChangedError) Error() string {
-	return fmt.Sprintf("projection: the log is not the one that was read up to sequence %d: %s", e.Position, e.Detail)
+	return fmt.Sprintf("the log is not the one that was read up to sequence %d: %s; restore the log, or have the tables made anew from this one", e.Position, e.Detail)
 }
 
 // fingerprint recognises a message. It does not need to be decodable.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/eventstore"
+	"github.com/peering/peering/internal/readmodel"
 	"github.com/peering/peering/internal/testkit"
 )
 
@@ -27,6 +28,18 @@ func refuses(t *testing.T, x *running, d testkit.Database, before, why string) {
 	if d.Dump(t, tables...) != before {
 		t.Error("the tables were changed")
 	}
+	// Whoever reads the tables learns of it, in whatever process.
+	db := open(t, d)
+	s, err := db.State(t.Context(), readmodel.DirectoryProjection())
+	if err != nil || !strings.Contains(s.Stopped, why) || s.Owner != "" {
+		t.Errorf("the state is %+v, %v", s, err)
+	}
+	if err := db.Directory().Await(t.Context(), acme, 1); !errors.Is(err, readmodel.ErrUnavailable) {
+		t.Errorf("a read that waits for a sequence gets %v", err)
+	}
+	if _, err := db.Directory().Enterprise(t.Context(), acme); err != nil {
+		t.Errorf("a read that does not wait gets %v", err)
+	}
 }
 
 func TestStream_anotherOneAtTheStart(t *testing.T) {
@@ -39,6 +52,18 @@ func TestStream_anotherOneAtTheStart(t *testing.T) {
 		refuses(t, start(t, New(again, db, quick())), d, before, "it was created at")
 		empty := eventstore.NewMemory(codec())
 		refuses(t, start(t, New(empty, db, quick())), d, before, "it was created at")
+
+		// Who has decided that the new log is the one to go on with has the tables
+		// made anew from it, though it is at a lower sequence.
+		short, w := memory(t, 1)
+		if err := New(short, db, quick()).Rebuild(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		start(t, New(short, db, quick())).reaches(w.work(1))
+		shows(t, short, d)
+		if err := db.Directory().Await(t.Context(), acme, end(t, short)); err != nil {
+			t.Errorf("after the tables were made anew: %v", err)
+		}
 	})
 }
 
@@ -89,6 +114,9 @@ func TestStream_restoredFromAnOlderCopy(t *testing.T) {
 			refuses(t, start(t, New(source, db, quick())), d, before, why)
 		}
 		settle(t, log, db, id.Last) // the true one is still taken
+		if err := db.Directory().Await(t.Context(), acme, id.Last); err != nil {
+			t.Errorf("with the true log again, a read that waits gets %v", err)
+		}
 	})
 }
 

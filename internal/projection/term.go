@@ -49,6 +49,9 @@ func (t *term) run(ctx context.Context) error {
 	if t.stream, err = verify(ctx, t.source, t.lease.Mark()); err != nil {
 		return err
 	}
+	if err := t.lease.Resume(ctx); err != nil {
+		return err
+	}
 	t.observed(t.stream.Last)
 	if err := t.resume(ctx); err != nil {
 		return err

@@ -45,12 +45,12 @@ func (db *DB) Build(ctx context.Context, p Projection, owner string) (*Lease, er
 
 // Activate makes queries read the generation of l instead of the one before,
 // unless that one is ahead: then it reports false, and more has to be applied
-// first. Whoever wrote the one before is fenced, and may acquire the new one.
+// first. One that has stopped is not ahead: its position is of another log. Whoever wrote the one before is fenced, and may acquire the new one.
 func (l *Lease) Activate(ctx context.Context) (bool, error) {
 	g, done := l.generation, false
 	err := l.db.writing(ctx, "activate projection "+g.projection, func(tx *sqlx.Tx) error {
 		result, err := tx.ExecContext(ctx, tx.Rebind("UPDATE projections SET active = 0, owner = '', epoch = epoch + 1"+
-			" WHERE name = ? AND version = ? AND active = 1 AND position <= ?"),
+			" WHERE name = ? AND version = ? AND active = 1 AND (position <= ? OR stopped <> '')"),
 			g.projection, g.version, integer(l.mark.Position))
 		if err != nil {
 			return err

@@ -29,6 +29,7 @@ type Lease struct {
 	generation generation
 	epoch      int64
 	mark       Mark
+	stopped    string
 	held       map[events.EnterpriseID]events.Seq
 	fold       fold
 }
@@ -67,8 +68,8 @@ func (db *DB) create(ctx context.Context, tx *sqlx.Tx, p Projection, row stateRo
 		}
 	}
 	_, err := tx.ExecContext(ctx, tx.Rebind("INSERT INTO projections"+
-		" (name, version, generation, active, position, stream_created, fingerprint, epoch, beat, owner)"+
-		" VALUES (?, ?, ?, ?, 0, 0, '', ?, ?, ?)"), g.projection, g.version, g.number, boolean(active), row.Epoch, row.Beat, row.Owner)
+		" (name, version, generation, active, position, stream_created, fingerprint, epoch, beat, owner, stopped)"+
+		" VALUES (?, ?, ?, ?, 0, 0, '', ?, ?, ?, '')"), g.projection, g.version, g.number, boolean(active), row.Epoch, row.Beat, row.Owner)
 	return err
 }
 
@@ -99,7 +100,7 @@ func (db *DB) Acquire(ctx context.Context, p Projection, owner string, seen Stat
 }
 
 func (db *DB) lease(ctx context.Context, tx *sqlx.Tx, p Projection, row stateRow) (*Lease, error) {
-	l := &Lease{db: db, projection: p, generation: row.generation(), epoch: row.Epoch, mark: row.mark()}
+	l := &Lease{db: db, projection: p, generation: row.generation(), epoch: row.Epoch, mark: row.mark(), stopped: row.Stopped}
 	l.fold = p.fold(db.dialect, l.generation)
 	list, err := heldOf(ctx, tx, l.generation)
 	l.held = make(map[events.EnterpriseID]events.Seq, len(list))
@@ -129,6 +130,30 @@ func (l *Lease) Release(ctx context.Context) error {
 	return l.db.writing(ctx, "release projection "+l.projection.Name(), func(tx *sqlx.Tx) error {
 		return l.update(ctx, tx, "owner = '', beat = beat + 1", nil, "", nil)
 	})
+}
+
+// Stop gives the lease back and notes why the projection does not follow the log
+// any more. Queries go on; one that waits for a sequence is refused, because a
+// sequence of another log would say nothing about these tables.
+func (l *Lease) Stop(ctx context.Context, why string) error {
+	return l.db.writing(ctx, "stop projection "+l.projection.Name(), func(tx *sqlx.Tx) error {
+		return l.update(ctx, tx, "stopped = ?, owner = '', beat = beat + 1", []any{note(why)}, "", nil)
+	})
+}
+
+// Resume takes back what Stop noted: the log is the one that was read before.
+func (l *Lease) Resume(ctx context.Context) error {
+	if l.stopped == "" {
+		return nil
+	}
+	err := l.db.writing(ctx, "resume projection "+l.projection.Name(), func(tx *sqlx.Tx) error {
+		return l.update(ctx, tx, "stopped = '', beat = beat + 1", nil, "", nil)
+	})
+	if err == nil {
+		l.stopped = ""
+		l.db.watch.notify()
+	}
+	return err
 }
 
 // update changes the row of the lease, which must still be there with its epoch

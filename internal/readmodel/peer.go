@@ -36,6 +36,7 @@ type peerRow struct {
 	Certificate      string              `db:"certificate"` // JSON, or empty
 	Notice           string              `db:"notice"`      // JSON, or empty
 	Maintenance      string              `db:"maintenance"` // JSON, or empty
+	MaintenanceStart int64               `db:"maintenance_start"`
 	Revision         int64               `db:"revision"`
 	UpdatedAt        int64               `db:"updated_at"`
 	LastSeq          int64               `db:"last_seq"`
@@ -130,9 +131,9 @@ func (p *peerRow) configure(r events.Recorded, event events.PeerEvent) bool {
 	case events.PeerNoticeAcknowledged:
 		p.Notice = ""
 	case events.PeerMaintenanceScheduled:
-		p.Maintenance = encoded(e)
+		p.Maintenance, p.MaintenanceStart = encoded(e), micros(e.Start)
 	case events.PeerMaintenanceCancelled:
-		p.Maintenance = ""
+		p.Maintenance, p.MaintenanceStart = "", 0
 	default:
 		return false
 	}

@@ -33,7 +33,7 @@ func peerSorts(upn string) map[string]sortable {
 		"host":                  byText("host"),
 		"peer_enterprise_id":    byText("peer_enterprise_id"),
 		"dialing_prefix":        byText("dialing_prefix"),
-		"version":               byText("version_key"),
+		"version":               byText("CASE WHEN type = '" + string(events.PeerExternal) + "' THEN '~' ELSE version_key END"), // N/A is last
 		"version_source":        byText("version_source"),
 		"upn_presence":          byText(upn),
 		"enabled":               byInteger("enabled"),
@@ -44,7 +44,8 @@ func peerSorts(upn string) map[string]sortable {
 		"certificate.not_after": byInteger("certificate_not_after"),
 		"certificate.days_left": byInteger("certificate_not_after"),
 		"notice":                byText("notice"),
-		"maintenance":           byText("maintenance"),
+		"maintenance":           byInteger("maintenance_start"),
+		"admin_url":             byText("hostname"),
 		"revision":              byInteger("revision"),
 		"updated_at":            byInteger("updated_at"),
 	}

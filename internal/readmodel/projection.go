@@ -77,7 +77,9 @@ type State struct {
 	Version    int
 	Generation int64
 	Position   events.Seq
+	Created    int64  // nanoseconds: when the log that was read was made; zero: none was
 	Owner      string // empty: nobody writes it
+	Stopped    string // why it does not follow the log any more; empty: it does
 	Epoch      int64
 	Beat       int64
 	Dead       int
@@ -95,9 +97,10 @@ type stateRow struct {
 	Epoch         int64  `db:"epoch"`
 	Beat          int64  `db:"beat"`
 	Owner         string `db:"owner"`
+	Stopped       string `db:"stopped"`
 }
 
-const stateColumns = "name, version, generation, position, stream_created, fingerprint, epoch, beat, owner"
+const stateColumns = "name, version, generation, position, stream_created, fingerprint, epoch, beat, owner, stopped"
 
 func (r stateRow) generation() generation {
 	return generation{projection: r.Name, version: r.Version, number: r.Generation}
@@ -147,7 +150,7 @@ func (db *DB) State(ctx context.Context, p Projection) (State, error) {
 func describe(ctx context.Context, tx *sqlx.Tx, row stateRow) (State, error) {
 	s := State{
 		Name: row.Name, Version: row.Version, Generation: row.Generation, Position: seq(row.Position),
-		Owner: row.Owner, Epoch: row.Epoch, Beat: row.Beat,
+		Created: row.StreamCreated, Owner: row.Owner, Stopped: row.Stopped, Epoch: row.Epoch, Beat: row.Beat,
 	}
 	g := row.generation()
 	query := tx.Rebind("SELECT COUNT(*) FROM dead_events WHERE name = ? AND version = ? AND generation = ?")

@@ -119,7 +119,8 @@ func (w *watch) poll(ctx context.Context, p Projection) {
 
 // Await returns when a query about ent sees every event up to min. It returns
 // *HeldError when the events of ent are held before that, and an error that
-// wraps ErrUnavailable when the database does not answer or ctx ends first.
+// wraps ErrUnavailable when the database does not answer, the projection has
+// stopped or ctx ends first.
 //
 // With an empty ent it waits for the position alone: an enterprise that is held
 // does not keep the lists of all enterprises from being read.
@@ -154,6 +155,9 @@ func (d *Directory) Await(ctx context.Context, ent events.EnterpriseID, min even
 // reached reports whether a query about ent sees every event up to min.
 func (d *Directory) reached(ctx context.Context, ent events.EnterpriseID, min events.Seq) (ok bool, position events.Seq, err error) {
 	err = d.view(ctx, "read the position", func(tx *sqlx.Tx, row stateRow) error {
+		if row.Stopped != "" {
+			return fmt.Errorf("%w: the projection has stopped: %s", ErrUnavailable, row.Stopped)
+		}
 		position = seq(row.Position)
 		ok = position >= min
 		if ent == "" {

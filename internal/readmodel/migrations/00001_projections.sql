@@ -13,6 +13,7 @@ CREATE TABLE projections (
     epoch          BIGINT NOT NULL, -- grows with every new owner
     beat           BIGINT NOT NULL, -- grows while the owner is alive
     owner          TEXT   NOT NULL, -- empty: nobody
+    stopped        TEXT   NOT NULL, -- why it does not follow the log any more; empty: it does
     PRIMARY KEY (name, version, generation)
 );
 
