@@ -63,6 +63,8 @@ type Error struct {
 	Sequence  Seq       `json:"sequence"`   // with gone and projection_held
 	Reasons   []string  `json:"reasons"`    // with not_ready
 
+	// Document is the problem document byte for byte; nil when none came.
+	Document []byte `json:"-"`
 	// RetryAfter is how long the server asks to wait; 0: it does not say.
 	RetryAfter time.Duration `json:"-"`
 	// IdempotencyKey is the one that the write was sent with.
@@ -126,6 +128,8 @@ func problemOf(resp *http.Response, body []byte) *Error {
 	mt, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil || mt != problemType || json.Unmarshal(body, e) != nil || e.Code == "" {
 		e = unexpected(resp, body)
+	} else {
+		e.Document = body
 	}
 	e.Status = resp.StatusCode
 	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))

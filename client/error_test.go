@@ -51,6 +51,9 @@ func TestError_hasAllThatTheProblemSays(t *testing.T) {
 			if e.Error() != c.text {
 				t.Errorf("it says %q, want %q", e.Error(), c.text)
 			}
+			if string(e.Document) != c.body {
+				t.Errorf("the document is %s, want %s", e.Document, c.body)
+			}
 		})
 	}
 }
@@ -89,7 +92,7 @@ func TestError_ofAnAnswerThatIsNotOfTheAPI(t *testing.T) {
 			})
 			_, err := connect(t, s.URL).Peer(t.Context(), "acme", "p1")
 			var e *Error
-			if !errors.As(err, &e) || e.Code != CodeUnexpected || !strings.Contains(e.Error(), c.says) {
+			if !errors.As(err, &e) || e.Code != CodeUnexpected || e.Document != nil || !strings.Contains(e.Error(), c.says) {
 				t.Errorf("got %#v", err)
 			}
 			if n := len(s.got()); n != 1 {

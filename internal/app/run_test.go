@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,16 +13,19 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"pgregory.net/rapid"
 
 	"github.com/peering/peering/internal/app"
 	"github.com/peering/peering/internal/config"
 	"github.com/peering/peering/internal/embednats"
 	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
 	"github.com/peering/peering/internal/testkit"
 )
 
@@ -84,6 +88,16 @@ func (x *role) do(method, path, body string) (*http.Response, string) {
 		x.t.Fatal(err)
 	}
 	return resp, string(text)
+}
+
+// configuration is that of serve, from the environment.
+func configuration(t *testing.T, environ ...string) config.Config {
+	t.Helper()
+	c, _, err := config.Load(config.Serve, config.Sources{Environ: environ})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func (x *role) status(path string) int {
@@ -277,13 +291,45 @@ func TestRun_stopsWhenAsked(t *testing.T) {
 	}
 }
 
+// TestRun_logLargerThanTheStore: also when nobody has checked the configuration.
 func TestRun_logLargerThanTheStore(t *testing.T) {
-	c, _, err := config.Load(config.Serve, config.Sources{Environ: []string{"PEERING_LOG_MAX_BYTES=20GiB", "PEERING_DATA=" + t.TempDir()}})
+	c := configuration(t, "PEERING_DATA="+t.TempDir())
+	c.LogMaxBytes = 20 << 30
+	err := app.Run(t.Context(), c, io.Discard, slog.New(slog.DiscardHandler))
+	if _, ok := config.AsFaults(err); !ok || !strings.Contains(err.Error(), "max_store") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestStoreFor_isNeverLessThanTheStreamsReserve: what the configuration lets
+// through, the embedded server has room for.
+func TestStoreFor_isNeverLessThanTheStreamsReserve(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		log := rapid.Int64Range(1<<20, 1<<rapid.IntRange(21, 62).Draw(t, "bits")).Draw(t, "log_max_bytes")
+		need := eventstore.StreamOptions{Replicas: 1, MaxBytes: log}.Reserved()
+		if got := config.StoreFor(log); got < need {
+			t.Fatalf("%d bytes, want at least %d", got, need)
+		}
+	})
+}
+
+// TestRun_saysWhereItListensOnlyWhenItDoes: whoever waits for a line must not be
+// sent to a server that ends at once.
+func TestRun_saysWhereItListensOnlyWhenItDoes(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = app.Run(t.Context(), c, io.Discard, slog.New(slog.DiscardHandler))
-	if _, ok := config.AsFaults(err); !ok || !strings.Contains(err.Error(), "max_store") {
-		t.Errorf("got %v", err)
+	defer l.Close()
+	taken, free := l.Addr().String(), "127.0.0.1:0"
+	for what, listens := range map[string][2]string{"HTTP": {taken, free}, "NATS": {free, taken}} {
+		c := configuration(t, "PEERING_DATA="+t.TempDir(), "PEERING_LISTEN="+listens[0], "PEERING_NATS_LISTEN="+listens[1])
+		var out strings.Builder
+		if err := app.Run(t.Context(), c, &out, slog.New(slog.DiscardHandler)); !errors.Is(err, syscall.EADDRINUSE) {
+			t.Errorf("%s: ended with %v", what, err)
+		}
+		if out.Len() > 0 {
+			t.Errorf("%s: standard output has %q", what, out.String())
+		}
 	}
 }

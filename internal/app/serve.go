@@ -35,8 +35,10 @@ func Run(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Logge
 	return nil
 }
 
-// runServe runs every role on an embedded server and the data directory.
+// runServe runs every role on an embedded server and the data directory. Nothing
+// is written to stdout unless everything that is to listen does.
 func runServe(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Logger) (err error) {
+	// A configuration that was loaded has room enough, see config.StoreFor.
 	if need := streamOptions(c, nil).Reserved(); c.MaxStore < need {
 		return config.Faults{{Setting: "max_store", Problem: fmt.Sprintf(
 			"%s is too little for log_max_bytes %s and what goes with it: at least %s",
@@ -49,28 +51,28 @@ func runServe(ctx context.Context, c config.Config, stdout io.Writer, log *slog.
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
 
-	listener, err := listen(ctx, c.Listen, stdout)
-	if err != nil {
-		return err
-	}
 	server, err := embednats.Start(embednats.Options{
 		Dir: filepath.Join(c.Data, "nats"), Listen: c.NATSListen,
 		SyncAlways: true, MaxStore: c.MaxStore, Logger: log.With("part", "nats"),
 	})
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
 	defer server.Shutdown()
+	nc, err := server.Connect(eventstore.ConnectOptions("peering-serve", log)...)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	listener, err := listen(ctx, c.Listen, stdout)
+	if err != nil {
+		return err
+	}
 	if c.NATSListen != "" {
 		if _, err := fmt.Fprintf(stdout, "nats=%s\n", server.Addr()); err != nil {
 			return errors.Join(fmt.Errorf("standard output: %w", err), listener.Close())
 		}
 	}
-	nc, err := server.Connect(eventstore.ConnectOptions("peering-serve", log)...)
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	defer nc.Close()
 	return newProcess(c, log, nc, server).run(ctx, listener)
 }
 

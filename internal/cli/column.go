@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+	"iter"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +14,9 @@ type column[T any] struct {
 	field string
 	value func(T) any
 	wide  bool // not in the table of a list: in CSV, and when one thing is shown
+	// spare: a list leaves it out when its table is wider than the terminal, the
+	// lowest first; 0 stays.
+	spare int
 }
 
 func (c column[T]) title() string {
@@ -26,24 +31,51 @@ func printList[T any](out io.Writer, f format, columns []column[T], rows []T) er
 	if len(rows) == 0 {
 		return nil
 	}
-	t := newTable()
-	var narrow []column[T]
-	var header []string
-	for _, c := range columns {
-		if !c.wide {
-			narrow, header = append(narrow, c), append(header, c.title())
+	_, err := fmt.Fprintln(out, listTable(columns, rows, terminalWidth(out)))
+	return err
+}
+
+// listTable is the table of rows that fits into width, as far as it can do
+// without columns; 0 is any width.
+func listTable[T any](columns []column[T], rows []T, width int) string {
+	columns = slices.DeleteFunc(slices.Clone(columns), func(c column[T]) bool { return c.wide })
+	text := renderTable(columns, rows)
+	for _, spare := range slices.Sorted(spares(columns)) {
+		if width == 0 || textWidth(text) <= width {
+			break
 		}
+		columns = slices.DeleteFunc(columns, func(c column[T]) bool { return c.spare == spare })
+		text = renderTable(columns, rows)
+	}
+	return text
+}
+
+// spares goes through what columns can be spared by.
+func spares[T any](columns []column[T]) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for _, c := range columns {
+			if c.spare > 0 && !yield(c.spare) {
+				return
+			}
+		}
+	}
+}
+
+func renderTable[T any](columns []column[T], rows []T) string {
+	t := newTable()
+	header := make([]string, len(columns))
+	for i, c := range columns {
+		header[i] = c.title()
 	}
 	t.AppendHeader(tableRow(header))
 	for _, r := range rows {
-		cells := make([]string, len(narrow))
-		for i, c := range narrow {
+		cells := make([]string, len(columns))
+		for i, c := range columns {
 			cells[i] = forTable(c.value(r))
 		}
 		t.AppendRow(tableRow(cells))
 	}
-	_, err := fmt.Fprintln(out, t.Render())
-	return err
+	return t.Render()
 }
 
 // printOne prints everything about one thing, a line for each value that there

@@ -24,7 +24,7 @@ func (c *console) enterprise() *cobra.Command {
 func enterpriseColumns() []column[client.Enterprise] {
 	type e = client.Enterprise
 	return []column[e]{
-		{field: "id", value: func(e e) any { return string(e.ID) }},
+		{field: "id", value: func(e e) any { return key(e.ID) }},
 		{field: "description", value: func(e e) any { return e.Description }},
 		{field: "domain", value: func(e e) any { return e.Domain }},
 		{field: "server.hostname", value: func(e e) any { return e.Server.Hostname }},
@@ -66,6 +66,10 @@ func (c *console) enterpriseList() *cobra.Command {
 		},
 		empty: func([]string) string {
 			return "No enterprises yet. Register one: peering enterprise register --help"
+		},
+		sorts: []string{
+			"id", "description", "domain", "server", "server.hostname", "server.address", "server.version",
+			"server.deployment", "peers", "peers.total", "revision", "updated_at",
 		},
 	})
 }

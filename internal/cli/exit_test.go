@@ -98,6 +98,33 @@ func TestHints_sayWhatElseIsKnown(t *testing.T) {
 	}
 }
 
+// TestRun_printsTheProblemWhereJSONIsAskedFor: as it came, and nothing where none
+// came.
+func TestRun_printsTheProblemWhereJSONIsAskedFor(t *testing.T) {
+	const problem = `{"code":"forbidden", "detail":"no\u001b", "more":[1]}` + "\n"
+	refuses := fake(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusForbidden, problem) },
+		func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusForbidden, problem) })
+	page := fake(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusForbidden, "<html>") }, nil)
+	for _, c := range []struct {
+		url, args, out string
+		code           int
+	}{
+		{refuses, "-o json enterprise list", problem, 3},
+		{refuses, "-o json enterprise show acme", problem, 3},
+		{refuses, "-o json enterprise remove acme", problem, 3},
+		{refuses, "-o json peer delete acme Berlin", problem, 3},
+		{refuses, "-o csv enterprise list", "", 3},
+		{refuses, "enterprise list", "", 3},
+		{page, "-o json enterprise list", "", 1},
+		{"http://127.0.0.1:1", "-o json enterprise remove acme --nonsense", "", 2},
+	} {
+		got := command(t.Context(), c.url, strings.Fields(c.args)...)
+		if got.code != c.code || got.out != c.out || !strings.HasPrefix(got.err, "peering: ") {
+			t.Errorf("%s: got %+v, want code %d and %q", c.args, got, c.code, c.out)
+		}
+	}
+}
+
 func TestRun_isGivenUpWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	url := fake(t, func(_ http.ResponseWriter, r *http.Request) {

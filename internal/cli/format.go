@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 	"unicode"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+	"golang.org/x/term"
 )
 
 // format is how a command prints.
@@ -44,6 +46,10 @@ func (f *format) Set(s string) error {
 // remark is a value for people: tables show it, CSV has an empty cell.
 type remark string
 
+// key is a value that names something: CSV has it as it is, so that it can be
+// used again.
+type key string
+
 // forTable shows a value to a person: times in their zone, text in one line
 // that is safe for a terminal.
 func forTable(v any) string {
@@ -68,6 +74,8 @@ func forCSV(v any) string {
 		return v.UTC().Format(time.RFC3339)
 	case remark:
 		return ""
+	case key:
+		return string(v)
 	case string:
 		return neutral(v)
 	default:
@@ -92,6 +100,23 @@ func printable(s string) string {
 		return r
 	}, s)
 }
+
+// terminalWidth is how many characters a line of the terminal at out has; 0: it
+// is no terminal.
+func terminalWidth(out io.Writer) int {
+	f, ok := out.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd())) // #nosec G115 -- a file descriptor
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// textWidth is how many characters the longest line takes on a terminal.
+func textWidth(lines string) int { return text.LongestLineLen(lines) }
 
 // newTable returns a table without lines and colours.
 func newTable() table.Writer {

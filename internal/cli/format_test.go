@@ -3,11 +3,14 @@ package cli
 import (
 	"encoding/csv"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/peering/peering/client"
 )
 
 func TestNeutral_noCellIsAFormula(t *testing.T) {
@@ -18,6 +21,68 @@ func TestNeutral_noCellIsAFormula(t *testing.T) {
 		if got := neutral(text); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
+	}
+}
+
+// TestCSV_keysCanBeUsedAgain: an id may begin with a dash.
+func TestCSV_keysCanBeUsedAgain(t *testing.T) {
+	const id = "-dash"
+	for what, row := range map[string][][]string{
+		"enterprise": csvRows(enterpriseColumns(), []client.Enterprise{{ID: id, Description: id}}),
+		"peer":       csvRows(peerColumns(), []client.Peer{{ID: id, PeerEnterpriseID: id, Description: id}}),
+		"deleted":    csvRows(deletedColumns(), []client.Peer{{ID: id, Description: id}}),
+		"trusted":    csvRows(trustedServerColumns(true), []client.TrustedServer{{ID: id, Enterprise: id, PeerID: id, Description: id}}),
+	} {
+		for i, field := range row[0] {
+			want := "'" + id
+			if field == "enterprise" || field == "id" || strings.HasSuffix(field, "_id") {
+				want = id
+			}
+			if got := row[1][i]; strings.Contains(got, id) && got != want {
+				t.Errorf("%s: %s is %q, want %q", what, field, got, want)
+			}
+		}
+	}
+	url := fake(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, `{}`) },
+		func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, `{"id":"-dash","sequence":7}`) })
+	if got := command(t.Context(), url, "-o", "csv", "enterprise", "remove", "--", id); got.out != "id,sequence\n-dash,7\n" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestListTable_fitsAsFarAsItCan: what can be spared goes, in its order, and no
+// more than has to.
+func TestListTable_fitsAsFarAsItCan(t *testing.T) {
+	rows := []client.Peer{{
+		Type: client.PeerMiCollab, Description: "Berlin", Server: "uc.berlin.example", Port: 443, Address: "192.0.2.7",
+		PeerEnterpriseID: "berlin", DialingPrefix: "81", Version: "9.8", Status: "up",
+	}}
+	all := listTable(peerColumns(), rows, 0)
+	spared := func(width int) (titles []string) {
+		got := listTable(peerColumns(), rows, width)
+		for _, title := range []string{"DIALING PREFIX", "PEER ENTERPRISE ID", "PORT", "DESCRIPTION", "SERVER", "STATUS"} {
+			if !strings.Contains(got, title) {
+				titles = append(titles, title)
+			}
+		}
+		if textWidth(got) > width && len(titles) < 3 {
+			t.Errorf("%d wide, more than %d:\n%s", textWidth(got), width, got)
+		}
+		return titles
+	}
+	order := []string{"DIALING PREFIX", "PEER ENTERPRISE ID", "PORT"}
+	for width, before := textWidth(all), 0; width > 0; width-- {
+		titles := spared(width)
+		if n := len(titles); n < before || n > len(order) || !slices.Equal(titles, order[:n]) {
+			t.Fatalf("%d wide: without %q, after %d", width, titles, before)
+		}
+		before = len(titles)
+	}
+	if titles := spared(textWidth(all)); len(titles) > 0 {
+		t.Errorf("it fits, and is without %q", titles)
+	}
+	if titles := spared(1); len(titles) != len(order) {
+		t.Errorf("a terminal without room is without %q", titles)
 	}
 }
 

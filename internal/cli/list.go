@@ -22,6 +22,7 @@ type listing[T any] struct {
 	// empty says what to do next when there is nothing and nothing was asked for
 	// in particular.
 	empty func(args []string) string
+	sorts []string // what the server sorts by, for completion
 }
 
 // listCommand gives cmd the flags of all lists and makes it print one.
@@ -31,6 +32,7 @@ func listCommand[T any](c *console, cmd *cobra.Command, l listing[T]) *cobra.Com
 	flags := cmd.Flags()
 	flags.StringVar(&q.Q, "q", "", "only rows that contain this text, in any case")
 	flags.StringVar(&q.Sort, "sort", "", "column to sort by, with a leading - for descending")
+	complete(cmd, "sort", l.sorts...)
 	flags.IntVar(&q.Limit, "limit", 0, "rows of a page, 1 to 1000 (default 100)")
 	flags.StringVar(&q.Cursor, "cursor", "", "go on where a page ended: the cursor that it named")
 	flags.BoolVar(&all, "all", false, "all pages")

@@ -35,15 +35,15 @@ func peerColumns() []column[client.Peer] {
 		{field: "description", value: func(p p) any { return p.Description }},
 		{field: "type", value: func(p p) any { return p.Type }},
 		{field: "server", value: func(p p) any { return p.Server }},
-		{field: "port", value: own(func(p p) any { return p.Port })},
+		{field: "port", spare: 3, value: own(func(p p) any { return p.Port })},
 		{field: "address", value: own(func(p p) any {
 			if p.Address == "" {
 				return remark("follows the hostname")
 			}
 			return p.Address
 		})},
-		{field: "peer_enterprise_id", value: own(func(p p) any { return p.PeerEnterpriseID })},
-		{field: "dialing_prefix", value: own(func(p p) any { return p.DialingPrefix })},
+		{field: "peer_enterprise_id", spare: 2, value: own(func(p p) any { return key(p.PeerEnterpriseID) })},
+		{field: "dialing_prefix", spare: 1, value: own(func(p p) any { return p.DialingPrefix })},
 		{field: "version", value: func(p p) any { return p.Version }},
 		{field: "version_source", wide: true, value: func(p p) any { return p.VersionSource }},
 		{field: "upn_presence", value: func(p p) any { return p.UPNPresence.Value }},
@@ -63,7 +63,7 @@ func peerColumns() []column[client.Peer] {
 		{field: "admin_url", wide: true, value: func(p p) any { return p.AdminURL }},
 		{field: "revision", wide: true, value: func(p p) any { return p.Revision }},
 		{field: "updated_at", wide: true, value: func(p p) any { return p.UpdatedAt }},
-		{field: "id", wide: true, value: func(p p) any { return string(p.ID) }},
+		{field: "id", wide: true, value: func(p p) any { return key(p.ID) }},
 	}
 }
 
@@ -86,7 +86,7 @@ func deletedColumns() []column[client.Peer] {
 		{field: "deleted.at", value: story(func(d client.Deleted) any { return d.At })},
 		{field: "deleted.reason", value: story(func(d client.Deleted) any { return d.Reason })},
 		{field: "deleted.sequence", wide: true, value: story(func(d client.Deleted) any { return d.Sequence })},
-		{field: "id", value: func(p p) any { return string(p.ID) }},
+		{field: "id", value: func(p p) any { return key(p.ID) }},
 	}
 }
 
@@ -113,6 +113,8 @@ func (c *console) peerList() *cobra.Command {
 	var enabled bool
 	cmd := &cobra.Command{
 		Use: "list ENTERPRISE", Short: "List the peers of an enterprise", Args: arguments("ENTERPRISE"),
+		Long: `Lists the peers of an enterprise. A table that is wider than the terminal leaves
+out the dialing prefix, the peer enterprise and the port, as far as needed.`,
 		Example: "  peering peer list demo-acme --status down --sort -version\n  peering peer list demo-acme --deleted",
 	}
 	flags := cmd.Flags()
@@ -138,6 +140,12 @@ func (c *console) peerList() *cobra.Command {
 		},
 		empty: func(args []string) string {
 			return "No peers yet. Add one: peering peer add " + args[0] + " --help"
+		},
+		sorts: []string{
+			"id", "type", "description", "server", "hostname", "port", "address", "host", "peer_enterprise_id",
+			"dialing_prefix", "version", "version_source", "upn_presence", "enabled", "status", "status_cause",
+			"status_since", "certificate", "certificate.not_after", "certificate.days_left", "notice", "maintenance",
+			"admin_url", "revision", "updated_at",
 		},
 	}), enterpriseNames)
 }

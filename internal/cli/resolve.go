@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -70,9 +71,18 @@ func findTrustedServer(ctx context.Context, api *client.Client, ent client.Enter
 // mayBeID spares the question about an id that cannot be one.
 func mayBeID(name string) bool { return !strings.ContainsAny(name, " ./\\") }
 
+// notFound is what the server would answer if it could be asked by description.
 func notFound(format string, args ...any) error {
-	return &client.Error{
-		Title: http.StatusText(http.StatusNotFound), Status: http.StatusNotFound,
+	e := client.Error{
+		Type: "about:blank", Title: http.StatusText(http.StatusNotFound), Status: http.StatusNotFound,
 		Code: client.CodeNotFound, Detail: fmt.Sprintf(format, args...),
 	}
+	document, err := json.Marshal(map[string]any{
+		"type": e.Type, "title": e.Title, "status": e.Status, "code": e.Code, "detail": e.Detail,
+	})
+	if err != nil { // of texts and a number: does not happen
+		return err
+	}
+	e.Document = document
+	return &e
 }

@@ -41,7 +41,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule or a right,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	flags := root.PersistentFlags()
-	flags.VarP(&c.format, "output", "o", "how to print: table, json (the answer of the server) or csv")
+	flags.VarP(&c.format, "output", "o", "how to print: table; json, the answer of the server, for scripts; csv, for spreadsheets: what could be a formula gets an apostrophe")
 	flags.StringVar(&c.server, "server", "", "URL of the server ("+envServer+"; default "+defaultServer+")")
 	flags.StringVar(&c.token, "token", "", "bearer token; better in "+envToken+", where other users do not see it")
 	complete(root, "output", "table", "json", "csv")

@@ -23,7 +23,7 @@ the id of one or its description, in any case.`,
 func trustedServerColumns(ofAll bool) []column[client.TrustedServer] {
 	type t = client.TrustedServer
 	return []column[t]{
-		{field: "enterprise", wide: !ofAll, value: func(t t) any { return string(t.Enterprise) }},
+		{field: "enterprise", wide: !ofAll, value: func(t t) any { return key(t.Enterprise) }},
 		{field: "description", value: func(t t) any { return t.Description }},
 		{field: "host", value: func(t t) any { return t.Host }},
 		{field: "type", value: func(t t) any { return t.Type }},
@@ -32,10 +32,10 @@ func trustedServerColumns(ofAll bool) []column[client.TrustedServer] {
 		{field: "since.actor", value: func(t t) any { return t.Since.Actor }},
 		{field: "since.reason", value: func(t t) any { return t.Since.Reason }},
 		{field: "since.sequence", wide: true, value: func(t t) any { return t.Since.Sequence }},
-		{field: "peer_id", wide: true, value: func(t t) any { return string(t.PeerID) }},
+		{field: "peer_id", wide: true, value: func(t t) any { return key(t.PeerID) }},
 		{field: "revision", wide: true, value: func(t t) any { return t.Revision }},
 		{field: "updated_at", wide: true, value: func(t t) any { return t.UpdatedAt }},
-		{field: "id", wide: true, value: func(t t) any { return string(t.ID) }},
+		{field: "id", wide: true, value: func(t t) any { return key(t.ID) }},
 	}
 }
 
@@ -70,6 +70,9 @@ func (c *console) trustedServerList() *cobra.Command {
 		},
 		empty: func([]string) string {
 			return "No server may connect without authentication. A micollab peer brings its entry with it (peering peer add --help); others: peering trusted add --help"
+		},
+		sorts: []string{
+			"id", "enterprise", "description", "host", "type", "origin", "peer_id", "revision", "updated_at", "since",
 		},
 	}), enterpriseNames)
 }

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // usageError is wrong usage of the command line: exit code 2.
@@ -24,21 +27,66 @@ func group(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var names []string
-		for _, sub := range cmd.Commands() {
-			if sub.IsAvailableCommand() {
-				names = append(names, sub.Name())
-			}
-		}
-		known := "one of: " + strings.Join(names, ", ")
 		if len(args) == 0 {
-			return usage("%s needs %s", cmd.CommandPath(), known)
+			return usage("%s needs %s", cmd.CommandPath(), commands(cmd))
 		}
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			known = "did you mean " + strings.Join(near, " or ") + "?"
-		}
-		return usage("%s has no command %q; %s", cmd.CommandPath(), args[0], known)
+		return noCommand(cmd, args[0])
 	}
+}
+
+func commands(cmd *cobra.Command) string {
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return "one of: " + strings.Join(names, ", ")
+}
+
+// noCommand says that cmd has no command of that name below it, and which it has.
+func noCommand(cmd *cobra.Command, name string) error {
+	if !cmd.HasSubCommands() {
+		return usage("%s has no command %q", cmd.CommandPath(), name)
+	}
+	known := commands(cmd)
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		known = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usage("%s has no command %q; %s", cmd.CommandPath(), name, known)
+}
+
+// helpTopic refuses to help with a command that there is not.
+func helpTopic(cmd *cobra.Command, args []string) error {
+	about, rest, err := cmd.Root().Find(args)
+	if err != nil {
+		return usage("%w", err)
+	}
+	if len(rest) > 0 {
+		return noCommand(about, rest[0])
+	}
+	return nil
+}
+
+// flagFault says what is wrong with a flag, in words that are not the parser's.
+func flagFault(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return usage("%w", err)
+	}
+	flag := invalid.GetFlag()
+	problem := invalid.Unwrap().Error()
+	switch kind := flag.Value.Type(); {
+	case errors.Is(err, strconv.ErrRange):
+		problem = "is out of range"
+	case kind == "int":
+		problem = "must be a whole number"
+	case kind == "uint64":
+		problem = "must be a whole number, 0 or more"
+	case kind == "bool":
+		problem = "must be true or false"
+	}
+	return usage("--%s: %q %s", flag.Name, invalid.GetValue(), problem)
 }
 
 // arguments checks the number of arguments and that none is empty: an empty one
@@ -46,7 +94,10 @@ func group(cmd *cobra.Command) {
 // names are those of the help; optional ones stand in brackets and may be empty.
 func arguments(names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
-		if len(args) > len(names) {
+		switch {
+		case len(names) == 0 && len(args) > 0:
+			return fmt.Errorf("too many arguments: %q, and none is needed", args[0])
+		case len(args) > len(names):
 			return fmt.Errorf("too many arguments: %q is one more than %s", args[len(names)], strings.Join(names, " "))
 		}
 		var missing []string

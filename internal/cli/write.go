@@ -86,7 +86,7 @@ func (c *console) printReceipt(cmd *cobra.Command, r client.Receipt, did string,
 	case formatJSON:
 		return printBody(out, body)
 	case formatCSV:
-		return writeCSV(out, [][]string{{"id", "sequence"}, {neutral(r.ID), strconv.FormatUint(uint64(r.Sequence), 10)}})
+		return writeCSV(out, [][]string{{"id", "sequence"}, {r.ID, strconv.FormatUint(uint64(r.Sequence), 10)}})
 	default:
 		_, err := fmt.Fprintf(out, "%s (id %s, sequence %d).\n", printable(did), printable(r.ID), r.Sequence)
 		return err

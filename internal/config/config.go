@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 )
@@ -86,30 +87,38 @@ func (f Faults) Error() string {
 	return fmt.Sprintf("configuration: %d faults:\n  %s", len(lines), strings.Join(lines, "\n  "))
 }
 
+// StoreFor is how much the embedded server needs for a log of that limit and
+// what goes with it: outcomes and saved states. eventstore knows it exactly; this
+// is never less.
+func StoreFor(logMaxBytes int64) int64 {
+	const little = 48 << 20 // what goes with a small log
+	return logMaxBytes + max(logMaxBytes/5*2, little)
+}
+
 // validate returns what is wrong with the settings taken together; the form of
-// each single value was checked when it was read.
-func (c *Config) validate(origin func(key string) string) Faults {
+// each single value was checked when it was read. origin names where a value
+// came from, unread are the keys that have none because it was wrong.
+func (c *Config) validate(origin func(key string) string, unread map[string]bool) Faults {
 	var faults Faults
-	fault := func(key, problem string) { faults = append(faults, Fault{origin(key), problem}) }
-	if c.Role == Serve {
-		if c.Replicas != 1 {
-			fault("replicas", "the embedded server is a single one: must be 1")
+	// check takes the settings that the rule is about; the first is blamed.
+	check := func(broken bool, problem string, keys ...string) {
+		if broken && !slices.ContainsFunc(keys, func(key string) bool { return unread[key] }) {
+			faults = append(faults, Fault{origin(keys[0]), problem})
 		}
+	}
+	if c.Role == Serve {
+		check(c.Replicas != 1, "the embedded server is a single one: must be 1", "replicas")
+		need := StoreFor(c.LogMaxBytes)
+		check(c.MaxStore < need, fmt.Sprintf("%s is too little for %s %s: at least %s",
+			bytesText(c.MaxStore), origin("log_max_bytes"), bytesText(c.LogMaxBytes), bytesText(need)), "max_store", "log_max_bytes")
 		return faults
 	}
 	n := c.NATS
-	if n.Context != "" && (n.Creds != "" || n.User != "" || n.Cert != "") {
-		fault("nats_context", "gives the credentials already: leave out NATS_CREDS, NATS_USER, NATS_CERT")
-	}
-	if n.Creds != "" && n.User != "" {
-		fault("nats_creds", "cannot be combined with NATS_USER")
-	}
-	if (n.User == "") != (n.Password == "") {
-		fault("nats_user", "NATS_USER and NATS_PASSWORD come together")
-	}
-	if (n.Cert == "") != (n.Key == "") {
-		fault("nats_cert", "NATS_CERT and NATS_KEY come together")
-	}
+	check(n.Context != "" && (n.Creds != "" || n.User != "" || n.Cert != ""),
+		"gives the credentials already: leave out NATS_CREDS, NATS_USER, NATS_CERT", "nats_context")
+	check(n.Creds != "" && n.User != "", "cannot be combined with NATS_USER", "nats_creds")
+	check((n.User == "") != (n.Password == ""), "NATS_USER and NATS_PASSWORD come together", "nats_user", "nats_password")
+	check((n.Cert == "") != (n.Key == ""), "NATS_CERT and NATS_KEY come together", "nats_cert", "nats_key")
 	return faults
 }
 

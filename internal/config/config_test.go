@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,9 +89,68 @@ func TestLoad_everyFaultIsReportedAtOnceUnderTheNameItWasGivenBy(t *testing.T) {
 	if !errors.As(err, &faults) {
 		t.Fatalf("got %v, want Faults", err)
 	}
-	for _, name := range []string{path + ": log_max_bytes: ", path + ": listen_on: is no setting", "PEERING_LISTEN: ", "--demo: "} {
+	for _, name := range []string{path + ": log_max_bytes: ", path + ": listen_on: is no setting", "PEERING_LISTEN: ", "PEERING_REPLICAS: ", "--demo: "} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%q is not named in:\n%v", name, err)
+		}
+	}
+}
+
+// faultsOf are the lines of everything that is wrong.
+func faultsOf(t *testing.T, role config.Role, from config.Sources) []string {
+	t.Helper()
+	_, _, err := config.Load(role, from)
+	faults, ok := config.AsFaults(err)
+	if !ok {
+		t.Fatalf("got %v, want Faults", err)
+	}
+	lines := make([]string, len(faults))
+	for i, f := range faults {
+		lines[i] = f.Setting + ": " + f.Problem
+	}
+	return lines
+}
+
+// TestLoad_whatWasReadIsValidated: a value that is wrong hides no other fault,
+// and makes up none.
+func TestLoad_whatWasReadIsValidated(t *testing.T) {
+	tooSmall := "%s: 12 GiB is too little for PEERING_LOG_MAX_BYTES 20 GiB: at least 28 GiB"
+	noValue := write(t, "max_store:\n")
+	for name, c := range map[string]struct {
+		role config.Role
+		file string
+		env  string
+		want []string
+	}{
+		"one of each kind": {config.Prober, "", "NATS_USER=u PEERING_REPLICAS=7", []string{
+			`PEERING_REPLICAS: "7" is none of 1, 3, 5`, "NATS_USER: NATS_USER and NATS_PASSWORD come together",
+		}},
+		"a value that is wrong and part of a rule": {config.Serve, "", "PEERING_REPLICAS=7", []string{`PEERING_REPLICAS: "7" is none of 1, 3, 5`}},
+		"a file that is not there and part of a rule": {config.Prober, "", "NATS_CERT=/no/file NATS_KEY=" + noValue, []string{
+			"NATS_CERT: open /no/file: no such file or directory",
+		}},
+		"a log that is too large by default":  {config.Serve, "", "PEERING_LOG_MAX_BYTES=20GiB", []string{fmt.Sprintf(tooSmall, "max_store")}},
+		"a log that is too large":             {config.Serve, "", "PEERING_LOG_MAX_BYTES=20GiB PEERING_MAX_STORE=12GiB", []string{fmt.Sprintf(tooSmall, "PEERING_MAX_STORE")}},
+		"a file that might have more of it":   {config.Serve, "/no/file.yaml", "PEERING_LOG_MAX_BYTES=20GiB", []string{"/no/file.yaml: open /no/file.yaml: no such file or directory"}},
+		"a key that was to have a value":      {config.Serve, noValue, "PEERING_LOG_MAX_BYTES=20GiB", []string{noValue + ": max_store: has no value"}},
+		"the same, though another source has": {config.Serve, noValue, "PEERING_LOG_MAX_BYTES=20GiB PEERING_MAX_STORE=12GiB", []string{noValue + ": max_store: has no value", fmt.Sprintf(tooSmall, "PEERING_MAX_STORE")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := faultsOf(t, c.role, config.Sources{File: c.file, Environ: strings.Fields(c.env)})
+			if d := cmp.Diff(c.want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestLoad_storeMayBeExactlyWhatTheLogNeeds(t *testing.T) {
+	for _, env := range []string{
+		"PEERING_LOG_MAX_BYTES=10GiB PEERING_MAX_STORE=14GiB",
+		"PEERING_LOG_MAX_BYTES=1MiB PEERING_MAX_STORE=49MiB",
+	} {
+		if _, _, err := config.Load(config.Serve, config.Sources{Environ: strings.Fields(env)}); err != nil {
+			t.Errorf("%s: %v", env, err)
 		}
 	}
 }

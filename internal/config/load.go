@@ -31,7 +31,7 @@ var foreign = []string{EnvFile, "PEERING_SERVER", "PEERING_TOKEN", "PEERING_TEST
 // that is wrong at once. Warnings are for the log: variables that start with
 // PEERING_ and that no program knows (a misspelling, or another's).
 func Load(role Role, from Sources) (c Config, warnings []string, err error) {
-	r := reader{k: koanf.New("."), origins: map[string]string{}}
+	r := reader{k: koanf.New("."), origins: map[string]string{}, unread: map[string]bool{}}
 	env := environment(from.Environ)
 	r.layer(defaults(role), func(s Setting) string { return s.Key })
 	r.file(cmpOr(from.File, env[EnvFile]))
@@ -45,11 +45,10 @@ func Load(role Role, from Sources) (c Config, warnings []string, err error) {
 		}
 		if err := s.set(&c, fmt.Sprint(r.k.Get(s.Key))); err != nil {
 			r.faults = append(r.faults, Fault{r.origin(s.Key), err.Error()})
+			r.unread[s.Key] = true
 		}
 	}
-	if len(r.faults) == 0 {
-		r.faults = c.validate(r.origin)
-	}
+	r.faults = append(r.faults, c.validate(r.origin, r.unread)...)
 	if len(r.faults) > 0 {
 		return Config{}, nil, r.faults
 	}
@@ -70,6 +69,7 @@ func cmpOr(a, b string) string {
 type reader struct {
 	k       *koanf.Koanf
 	origins map[string]string // by key
+	unread  map[string]bool   // the keys whose value was meant to be another
 	faults  Faults
 }
 
@@ -77,6 +77,7 @@ func (r *reader) layer(values map[string]any, name func(Setting) string) {
 	for _, s := range Settings() {
 		if _, ok := values[s.Key]; ok {
 			r.origins[s.Key] = name(s)
+			delete(r.unread, s.Key)
 		}
 	}
 	if err := r.k.Load(confmap.Provider(values, ""), nil); err != nil {
@@ -91,6 +92,9 @@ func (r *reader) file(path string) {
 	k := koanf.New(".")
 	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
 		r.faults = append(r.faults, Fault{path, err.Error()})
+		for _, s := range Settings() {
+			r.unread[s.Key] = true // the file may have it
+		}
 		return
 	}
 	known := map[string]bool{}
@@ -102,6 +106,7 @@ func (r *reader) file(path string) {
 		switch v := k.Get(key).(type) {
 		case nil:
 			r.faults = append(r.faults, Fault{path + ": " + key, "has no value"})
+			r.unread[key] = true
 		default:
 			if !known[key] {
 				r.faults = append(r.faults, Fault{path + ": " + key, "is no setting"})

@@ -101,7 +101,7 @@ func table() []setting {
 		entry("log_max_bytes", "8GiB", everywhere,
 			"limit of the event log; raised online, never lowered", size(func(c *Config) *int64 { return &c.LogMaxBytes })),
 		entry("max_store", "12GiB", embedded,
-			"limit of all that the embedded server stores; at least 1.4 times log_max_bytes", size(func(c *Config) *int64 { return &c.MaxStore })),
+			"limit of all that the embedded server stores; at least 1.4 times log_max_bytes, and 48 MiB more than it", size(func(c *Config) *int64 { return &c.MaxStore })),
 		entry("admin_url", "https://{hostname}/", []Role{Serve, API},
 			"address of a peer's administrator interface, from {hostname}, {port} and {address}", adminURL),
 		entry("log_level", "info", everywhere,

@@ -3,15 +3,17 @@ package readmodel
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	msqlite "modernc.org/sqlite"
 )
 
 // Limits of the connections.
@@ -61,18 +63,46 @@ func openSQLite(path string) (*DB, error) {
 	file := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	pragmas := fmt.Sprintf("?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"+
 		"&_pragma=temp_store(MEMORY)", busyTimeout.Milliseconds())
-	writer, err := sqlx.Open("sqlite", fmt.Sprintf("%s%s&_txlock=immediate&_pragma=cache_size(-%d)", file, pragmas, writerCache>>10))
+	writer, err := openFile(path, fmt.Sprintf("%s%s&_txlock=immediate&_pragma=cache_size(-%d)", file, pragmas, writerCache>>10))
 	if err != nil {
 		return nil, fmt.Errorf("readmodel: open SQLite: %w", err)
 	}
 	writer.SetMaxOpenConns(1)
-	reader, err := sqlx.Open("sqlite", fmt.Sprintf("%s%s&_txlock=deferred&_pragma=query_only(1)&_pragma=cache_size(-%d)", file, pragmas, readerCache>>10))
+	reader, err := openFile(path, fmt.Sprintf("%s%s&_txlock=deferred&_pragma=query_only(1)&_pragma=cache_size(-%d)", file, pragmas, readerCache>>10))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("readmodel: open SQLite: %w", err), writer.Close())
 	}
 	reader.SetMaxOpenConns(maxReaders)
 	reader.SetMaxIdleConns(maxReaders)
 	return newDB(sqlite{}, writer, reader), nil
+}
+
+// openFile prepares connections to the file at path.
+func openFile(path, dsn string) (*sqlx.DB, error) {
+	c, err := msqlite.NewConnector(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return sqlx.NewDb(sql.OpenDB(private{c, path}), "sqlite"), nil
+}
+
+// private makes the file at path before SQLite would, which lets everybody read
+// what it makes; its other files get the mode of this one.
+type private struct {
+	driver.Connector
+	path string
+}
+
+// Connect implements driver.Connector. What keeps it from making the file keeps
+// SQLite from opening it, which knows better how to say so. A file that is there
+// is not touched: closing it would end the locks that SQLite has on it.
+func (p private) Connect(ctx context.Context) (driver.Conn, error) {
+	if f, err := os.OpenFile(p.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil { // #nosec G304 -- the configured database
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return p.Connector.Connect(ctx)
 }
 
 func openPostgres(url string) (*DB, error) {
