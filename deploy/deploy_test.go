@@ -1,7 +1,9 @@
 package deploy
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -10,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/peering/peering/internal/app"
 	"github.com/peering/peering/internal/config"
 )
 
@@ -189,6 +192,35 @@ func TestDockerfile_hasATargetForEachProgram(t *testing.T) {
 	for _, want := range []string{"CGO_ENABLED=0", "FROM scratch AS base", "USER 65532:65532"} {
 		if !strings.Contains(dockerfile, want) {
 			t.Errorf("the Dockerfile lacks %q", want)
+		}
+	}
+}
+
+var commandLine = regexp.MustCompile(`CMD (\[.*\])`)
+
+// TestDockerfile_commandsUseFlagsThatThereAre: an image that asks itself in a
+// way that its program does not know is never healthy.
+func TestDockerfile_commandsUseFlagsThatThereAre(t *testing.T) {
+	dockerfile := read(t, "../Dockerfile")
+	found := commandLine.FindAllStringSubmatch(dockerfile, -1)
+	if len(found) < 3 || !strings.Contains(dockerfile, "HEALTHCHECK") {
+		t.Fatalf("found %d commands", len(found))
+	}
+	for _, f := range found {
+		var args []string
+		if err := json.Unmarshal([]byte(f[1]), &args); err != nil {
+			t.Fatal(err)
+		}
+		roles := slices.Collect(maps.Values(programs))
+		if slices.Contains(args, "serve") {
+			roles = []config.Role{config.Serve}
+		}
+		for _, role := range roles {
+			for _, arg := range args {
+				if name, ok := strings.CutPrefix(arg, "--"); ok && app.Command(role).Flags().Lookup(name) == nil {
+					t.Errorf("%s of %v is no flag of %s", arg, args, role)
+				}
+			}
 		}
 	}
 }

@@ -21,6 +21,7 @@ const (
 func (p *process) addChecks() {
 	p.health.add("log", true, p.checkLog)
 	p.health.add("log_space", false, p.checkLogSpace)
+	p.health.add("log_durability", false, p.checkDurability)
 	if p.decides() || p.projects() {
 		p.health.add("database", true, p.checkDatabase)
 		p.health.add("caught_up", true, p.checkCaughtUp)
@@ -82,16 +83,36 @@ func (p *process) checkLogSpace(ctx context.Context) finding {
 	}
 	used := spaceText(r)
 	switch {
-	case r.Current < r.Replicas:
-		return amber("%s; %d of %d replicas are up to date", used, r.Current, r.Replicas)
 	case r.UsedRatio >= logRed:
 		return red("%s: raise log_max_bytes", used)
 	case r.UsedRatio >= logAmber:
 		return amber("%s: raise log_max_bytes", used)
-	case p.storage == nil && r.Replicas == 1:
-		return amber("%s, in one replica: one lost disk loses the log", used)
 	}
 	return green("%s", used)
+}
+
+// checkDurability says what an acknowledgement is worth (architecture, trap 3).
+// When a server elsewhere syncs is its own setting, which no client can see.
+func (p *process) checkDurability(ctx context.Context) finding {
+	l, ok := p.events.now()
+	if !ok {
+		return red("the streams are not there yet")
+	}
+	r, err := l.health.Report(ctx)
+	if err != nil {
+		return red("%v", err)
+	}
+	if p.storage != nil {
+		return green("every event is synced to the disk before it is acknowledged; nats-server %s, in this process", r.Server)
+	}
+	server := "nats-server " + r.Server + ", whose sync_interval must be always"
+	switch {
+	case r.Replicas == 1:
+		return amber("one replica: one lost disk loses the log; %s", server)
+	case r.Current < r.Replicas:
+		return amber("%d of %d replicas are up to date; %s", r.Current, r.Replicas, server)
+	}
+	return green("%d replicas; %s", r.Replicas, server)
 }
 
 func spaceText(r eventstore.Report) string {

@@ -30,16 +30,20 @@ func Command(role config.Role) *cobra.Command {
 		name = "peering-" + name
 	}
 	var file string
+	var asks bool
 	cmd := &cobra.Command{
 		Use: name, Short: about[role][0], Long: about[role][1],
 		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
 		Version: Version(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			given := map[string]string{}
-			cmd.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
+			cmd.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() }) // config takes those it knows
 			c, unknown, err := config.Load(role, config.Sources{File: file, Environ: os.Environ(), Flags: given})
 			if err != nil {
 				return err
+			}
+			if asks {
+				return healthcheck(cmd.Context(), c.Listen)
 			}
 			log := newLogger(cmd.ErrOrStderr(), c)
 			for _, name := range unknown {
@@ -49,6 +53,7 @@ func Command(role config.Role) *cobra.Command {
 		},
 	}
 	addFlags(cmd.Flags(), &file, role)
+	cmd.Flags().BoolVar(&asks, "healthcheck", false, "run nothing: ask the one that listens at --listen whether it is ready")
 	return cmd
 }
 

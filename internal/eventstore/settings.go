@@ -11,8 +11,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// minServer is the oldest server that has atomic batches.
-const minServer = "2.12.0"
+// minServer is the oldest server that the log was tried on: what it does after
+// a crash and on a full disk differs from those before it (architecture, trap 3).
+const minServer = "2.15.2"
 
 // SettingsError says what is wrong with the streams or the server. It does not
 // go away by waiting.
