@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -72,12 +73,17 @@ func (p *process) canary(ctx context.Context, l *eventLog) error {
 	return l.health.Canary(ctx)
 }
 
-func (p *process) checkLogSpace(ctx context.Context) finding {
+// report asks the log how it is.
+func (p *process) report(ctx context.Context) (eventstore.Report, error) {
 	l, ok := p.events.now()
 	if !ok {
-		return red("the streams are not there yet")
+		return eventstore.Report{}, errors.New("the streams are not there yet")
 	}
-	r, err := l.health.Report(ctx)
+	return l.health.Report(ctx)
+}
+
+func (p *process) checkLogSpace(ctx context.Context) finding {
+	r, err := p.report(ctx)
 	if err != nil {
 		return red("%v", err)
 	}
@@ -94,11 +100,7 @@ func (p *process) checkLogSpace(ctx context.Context) finding {
 // checkDurability says what an acknowledgement is worth (architecture, trap 3).
 // When a server elsewhere syncs is its own setting, which no client can see.
 func (p *process) checkDurability(ctx context.Context) finding {
-	l, ok := p.events.now()
-	if !ok {
-		return red("the streams are not there yet")
-	}
-	r, err := l.health.Report(ctx)
+	r, err := p.report(ctx)
 	if err != nil {
 		return red("%v", err)
 	}

@@ -95,19 +95,7 @@ func (c *caughtUp) at(log *promise[*eventLog], at events.Seq) finding {
 
 // checkCaughtUp is red until queries show what was in the log at the start.
 func (p *process) checkCaughtUp(ctx context.Context) finding {
-	db, ok := p.tables.now()
-	if !ok {
-		return red("the database is not prepared yet")
-	}
-	l, ok := p.events.now()
-	if !ok {
-		return red("the end of the log is not known yet")
-	}
-	s, err := position(ctx, db)
-	if err != nil {
-		return red("%v", err)
-	}
-	log, err := l.health.Report(ctx)
+	s, log, err := p.compare(ctx)
 	if err != nil {
 		return red("%v", err)
 	}
@@ -115,6 +103,20 @@ func (p *process) checkCaughtUp(ctx context.Context) finding {
 		return red("what is shown is not of this log: %s", why)
 	}
 	return p.projected.at(p.events, s.Position)
+}
+
+// compare returns how far the directory is, and how far the log.
+func (p *process) compare(ctx context.Context) (readmodel.State, eventstore.Report, error) {
+	db, ok := p.tables.now()
+	if !ok {
+		return readmodel.State{}, eventstore.Report{}, errors.New("the database is not prepared yet")
+	}
+	s, err := position(ctx, db)
+	if err != nil {
+		return s, eventstore.Report{}, err
+	}
+	log, err := p.report(ctx)
+	return s, log, err
 }
 
 // foreign says why tables are not those of the log; empty: they are. Whoever
@@ -145,19 +147,10 @@ type progress struct {
 // checkProjection is red when the projection has stopped, or holds events of an
 // enterprise: what it shows then gets older with every event.
 func (p *process) checkProjection(ctx context.Context) finding {
-	db, ok := p.tables.now()
-	l, found := p.events.now()
-	if !ok || !found {
-		return red("not connected yet")
-	}
 	if err := p.stopped(); err != nil {
 		return red("has stopped: %v", err)
 	}
-	s, err := position(ctx, db)
-	if err != nil {
-		return red("%v", err)
-	}
-	log, err := l.health.Report(ctx)
+	s, log, err := p.compare(ctx)
 	if err != nil {
 		return red("%v", err)
 	}

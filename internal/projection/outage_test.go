@@ -2,35 +2,33 @@ package projection
 
 import (
 	"errors"
-	"net"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/peering/peering/internal/readmodel"
 	"github.com/peering/peering/internal/testkit"
 )
 
-// TestOutage_ofTheDatabase: connections that break in the middle, again and
-// again, cost nothing but time. A transaction whose answer was lost may have
-// been written: the runner finds out.
-func TestOutage_ofTheDatabase(t *testing.T) {
-	d := testkit.Postgres(t)
+// overLine returns a PostgreSQL, the same behind a line that can be cut, and the
+// line.
+func overLine(t *testing.T) (d, behind testkit.Database, line *testkit.Line) {
+	t.Helper()
+	d = testkit.Postgres(t)
 	u, err := url.Parse(d.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := testkit.Proxy(t, u.Host)
-	lineURL, err := url.Parse(line.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := net.SplitHostPort(lineURL.Host); err != nil {
-		t.Fatal(err)
-	}
-	behind := d
-	u.Host = lineURL.Host
-	behind.URL = u.String()
+	line = testkit.Proxy(t, u.Host)
+	u.Host = strings.TrimPrefix(line.URL(), "nats://")
+	return d, testkit.Database{Name: d.Name, URL: u.String()}, line
+}
 
+// TestOutage_ofTheDatabase: connections that break in the middle, again and
+// again, cost nothing but time. A transaction whose answer was lost may have
+// been written: the runner finds out.
+func TestOutage_ofTheDatabase(t *testing.T) {
+	d, behind, line := overLine(t)
 	log, w := memory(t, 3)
 	x := start(t, New(log, open(t, behind), quick()))
 	x.reaches(end(t, log))
@@ -48,19 +46,9 @@ func TestOutage_ofTheDatabase(t *testing.T) {
 }
 
 func TestOutage_isShownAndPasses(t *testing.T) {
-	d := testkit.Postgres(t)
-	u, err := url.Parse(d.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := testkit.Proxy(t, u.Host)
-	lineURL, err := url.Parse(line.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Host = lineURL.Host
+	d, behind, line := overLine(t)
 	log, w := memory(t, 1)
-	x := start(t, New(log, open(t, testkit.Database{Name: d.Name, URL: u.String()}), quick()))
+	x := start(t, New(log, open(t, behind), quick()))
 	x.reaches(end(t, log))
 	stop := make(chan struct{})
 	cutting := make(chan struct{})
