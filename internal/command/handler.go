@@ -97,7 +97,9 @@ func New(store eventstore.Store, outcomes eventstore.Outcomes, snapshots eventst
 // ends within five seconds. The error is one of these:
 //
 //   - *domain.Error: refused, nothing was changed. With an id, the refusal is
-//     remembered and every repeat gets it.
+//     remembered and every repeat gets it; unless it is because of what travels
+//     with the command (IfRevision, Reason and the like), which a repeat may
+//     put right.
 //   - wrapping eventstore.ErrFull: nothing was written.
 //   - wrapping ErrUnavailable: perhaps in effect. With an id, repeat the call
 //     to learn what became of it.

@@ -24,7 +24,7 @@ type order struct {
 	Request
 	hash  string        // empty: the client chose no id, nothing is remembered
 	newID string        // of what the command adds, the same in every attempt
-	fault *domain.Error // of what travels with the command; a refusal like any other
+	fault *domain.Error // of what travels with the command; not remembered
 }
 
 // newOrder checks a request. The error is a *domain.Error: a command that has

@@ -57,17 +57,49 @@ func mustRefuseAny(t *testing.T, h *Handler, req Request) *domain.Error {
 	return refusal
 }
 
-func TestOrder_refusalForWhatTravelsAlongIsRememberedLikeAnyOther(t *testing.T) {
+// Nothing was decided about the command: the client puts right what is wrong
+// beside it and repeats.
+func TestOrder_whatTravelsAlongCanBePutRightUnderTheSameID(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*Request)
+		code  domain.Code
+	}{
+		"reason too long":            {func(r *Request) { r.Reason = strings.Repeat("a", maxReason+1) }, domain.Invalid},
+		"reason with a line break":   {func(r *Request) { r.Reason = "a\nb" }, domain.Malformed},
+		"on behalf of, too long":     {func(r *Request) { r.OnBehalfOf = strings.Repeat("a", maxActor+1) }, domain.Invalid},
+		"causation, too long":        {func(r *Request) { r.CausationID = strings.Repeat("a", maxTrace+1) }, domain.Invalid},
+		"revision of something else": {func(r *Request) { r.IfRevision = new(events.Seq(7)) }, domain.Stale},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := inMemory()
+			right := withID("c1", register(acme))
+			wrong := right
+			c.spoil(&wrong)
+			mustRefuse(t, b.handler(), wrong, c.code)
+			if out, ok := keptOutcome(t, b, "c1"); ok {
+				t.Errorf("an outcome was kept: %+v", out)
+			}
+			r := must(t, b.handler(), right)
+			if r.Repeated {
+				t.Error("the refusal counts as the first outcome")
+			}
+			// What is in effect is answered, whatever travels with the repeat.
+			sameEffect(t, r, must(t, b.handler(), wrong))
+		})
+	}
+}
+
+func TestOrder_wrongBodyIsRememberedWhateverTravelsAlong(t *testing.T) {
 	b := inMemory()
-	h := b.handler()
-	req := withID("c1", register(acme))
-	req.Reason = "a\nb"
-	first := mustRefuse(t, h, req, domain.Malformed)
-	req.Reason = "fine"
-	if diff := cmp.Diff(first, mustRefuse(t, b.handler(), req, domain.Malformed)); diff != "" {
+	rev := must(t, b.handler(), register(acme)).Sequence
+	wrong := withID("c1", Request{Enterprise: acme, Command: domain.DescribeEnterprise{Description: "a|b"}})
+	wrong.IfRevision, wrong.Reason = &rev, "why"
+	first := mustRefuse(t, b.handler(), wrong, domain.Invalid)
+	mustKeep(t, b, "c1", Rejected)
+	wrong.IfRevision, wrong.Reason = nil, "a\nb"
+	if diff := cmp.Diff(first, mustRefuse(t, b.handler(), wrong, domain.Invalid)); diff != "" {
 		t.Error(diff)
 	}
-	mustKeep(t, b, "c1", Rejected)
 }
 
 func TestOrder_longestAndStrangestTextsAreKept(t *testing.T) {

@@ -131,11 +131,18 @@ func (h *Handler) settle(ctx context.Context, o *order, out Outcome) (Receipt, e
 	return out.answer()
 }
 
+// lasting reports whether the refusal is the answer to every repeat of the
+// order. One because of what travels with the command is not: nothing was
+// decided about its body, and the client can put it right under the same id.
+func (o *order) lasting(refusal *domain.Error) bool {
+	return refusal == nil || refusal != o.fault && refusal.Code != domain.Stale
+}
+
 // conclude answers an order that leaves no event: a refusal, or nothing to
 // change. The state it was decided on was fresh. See Handler for the order of
 // the steps.
 func (h *Handler) conclude(ctx context.Context, e *entry, o *order, out Outcome) (Receipt, error) {
-	if o.hash == "" {
+	if o.hash == "" || !o.lasting(out.Error) {
 		return out.answer()
 	}
 	stands, ours, err := h.keep(ctx, o, out)

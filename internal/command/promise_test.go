@@ -92,6 +92,26 @@ func TestPromise_repeatIsNotJudgedByTheRevisionItChanged(t *testing.T) {
 	}
 }
 
+func TestPromise_staleEditIsReadAgainAndRepeatedUnderItsID(t *testing.T) {
+	b := inMemory()
+	h := b.handler()
+	old := must(t, h, register(acme)).Sequence
+	now := must(t, h, Request{Enterprise: acme, Command: domain.DescribeEnterprise{Description: "Somebody else's"}}).Sequence
+	req := withID("c1", Request{Enterprise: acme, Command: domain.DescribeEnterprise{Description: "Mine"}})
+	req.IfRevision = &old
+	for _, process := range []*Handler{h, b.handler()} {
+		mustRefuse(t, process, req, domain.Stale)
+	}
+	req.IfRevision = &now
+	r := must(t, b.handler(), req)
+	if r.Repeated || len(r.Events) != 1 {
+		t.Errorf("got %+v; want a first receipt", r)
+	}
+	req.IfRevision = &old
+	sameEffect(t, r, must(t, h, req))
+	mustKeep(t, b, "c1", Accepted)
+}
+
 func TestPromise_rejectionIsRememberedWhenItWouldBeAcceptedLater(t *testing.T) {
 	b := inMemory()
 	h := b.handler()

@@ -62,8 +62,9 @@ const (
 	Failed   Result = "failed"
 )
 
-// Outcome is the durable answer to a command with an id. Exactly one exists per
-// enterprise and command id, for events.CommandMemory.
+// Outcome is the durable answer to a command with an id. At most one exists per
+// enterprise and command id, for events.CommandMemory: none before the command
+// was decided on, nor for a refusal because of what travels with it.
 type Outcome struct {
 	CommandID events.CommandID   `json:"command_id"`
 	Command   domain.CommandName `json:"command"`

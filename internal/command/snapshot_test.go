@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
@@ -30,17 +33,23 @@ func withSnapshot(t testing.TB, b backend) events.Seq {
 	must(t, h, register(acme))
 	must(t, h, withID("c1", addPeer("Berlin")))
 	describe(t, h, snapshotEvery)
-	stopped, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := h.Run(stopped); err != nil { // writes what is due
-		t.Fatal(err)
-	}
+	saveDue(t, h)
 	describe(t, h, 10)
 	s, ok, err := b.snapshots.Load(t.Context(), acme)
 	if err != nil || !ok || s.Seq < snapshotEvery || s.Format != domain.SnapshotFormat {
 		t.Fatalf("got a snapshot at %d, %t, %v", s.Seq, ok, err)
 	}
 	return s.Seq
+}
+
+// saveDue writes the snapshots of h that are due.
+func saveDue(t testing.TB, h *Handler) {
+	t.Helper()
+	stopped, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := h.Run(stopped); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // counting returns b with a store that counts what is loaded.
@@ -101,16 +110,19 @@ func TestSnapshot_thatIsBrokenIsIgnored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What is not of this format would load all the same, and it would show.
+	lie := bent(t, b, nameless)
 	spoils := map[string]func(*eventstore.Snapshot) error{
-		"newer format":       func(s *eventstore.Snapshot) error { s.Format++; return nil },
-		"no format":          func(s *eventstore.Snapshot) error { s.Format = 0; return nil },
+		"newer format":       func(s *eventstore.Snapshot) error { s.Format++; return lie(s) },
+		"older format":       func(s *eventstore.Snapshot) error { s.Format--; return lie(s) },
+		"no format":          func(s *eventstore.Snapshot) error { s.Format = 0; return lie(s) },
 		"empty":              func(s *eventstore.Snapshot) error { s.Data = nil; return nil },
 		"garbage":            func(s *eventstore.Snapshot) error { s.Data = []byte("garbage"); return nil },
 		"truncated":          func(s *eventstore.Snapshot) error { s.Data = s.Data[:len(s.Data)-1]; return nil },
 		"longer":             func(s *eventstore.Snapshot) error { s.Data = append(s.Data, 0); return nil },
 		"another sequence":   func(s *eventstore.Snapshot) error { s.Seq++; return nil },
 		"another enterprise": func(s *eventstore.Snapshot) error { s.Data = foreign; return nil },
-		"cannot be read":     func(*eventstore.Snapshot) error { return errCut },
+		"cannot be read":     func(s *eventstore.Snapshot) error { return errors.Join(lie(s), errCut) },
 	}
 	for i := range 8 {
 		spoils[fmt.Sprint("flipped bit ", i)] = func(s *eventstore.Snapshot) error {
@@ -126,6 +138,94 @@ func TestSnapshot_thatIsBrokenIsIgnored(t *testing.T) {
 			h := spoilt.handler()
 			mustRefuse(t, h, addPeer("Berlin"), domain.Exists)
 			mustBeTheFold(t, b, h)
+		})
+	}
+}
+
+// bent returns what puts into a snapshot of b the fold of another history: bend
+// changes an event, or leaves it out.
+func bent(t *testing.T, b backend, bend func(*events.Recorded) (keep bool)) func(*eventstore.Snapshot) error {
+	t.Helper()
+	all := history(t, b)
+	return func(s *eventstore.Snapshot) error {
+		state := domain.NewEnterprise(acme)
+		for _, r := range all {
+			if r.Seq > s.Seq || !bend(&r) {
+				continue
+			}
+			if err := state.Evolve(r); err != nil {
+				return err
+			}
+		}
+		data, err := state.MarshalSnapshot()
+		s.Data = data
+		return err
+	}
+}
+
+// nameless gives the peer another name and another place.
+func nameless(r *events.Recorded) bool {
+	if added, ok := r.Event.(events.PeerAdded); ok {
+		added.Description, added.Hostname = "Nameless", "nameless.example"
+		r.Event = added
+	}
+	return true
+}
+
+// peerless leaves the peer out.
+func peerless(r *events.Recorded) bool {
+	_, added := r.Event.(events.PeerAdded)
+	return !added
+}
+
+// unmarked is nameless, and gives every event another id.
+func unmarked(r *events.Recorded) bool {
+	r.ID = events.NewEventID(acme, "another", int(r.Seq))
+	return nameless(r)
+}
+
+// late is nameless, and makes every event a little later.
+func late(r *events.Recorded) bool {
+	r.Time = r.Time.Add(time.Millisecond)
+	return nameless(r)
+}
+
+// What the tests with a bent snapshot rest on: a snapshot that is right but for
+// its content is believed.
+func TestSnapshot_thatLiesWouldShow(t *testing.T) {
+	b := inMemory()
+	withSnapshot(t, b)
+	spoilt := b
+	spoilt.snapshots = brokenSnapshots{b.snapshots, bent(t, b, nameless)}
+	must(t, spoilt.handler(), addPeer("Berlin"))
+}
+
+func TestSnapshot_thatTheLogDoesNotBearOutIsDropped(t *testing.T) {
+	for name, c := range map[string]struct {
+		bend  func(*events.Recorded) bool
+		words string
+	}{
+		"its tail does not fold":      {peerless, "does not fit"},
+		"it ends with another event":  {unmarked, "does not have the event"},
+		"its event has another time":  {late, "does not have the event"},
+		"it lies and its tail is off": {func(r *events.Recorded) bool { return peerless(r) && unmarked(r) }, "does not have the event"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := inMemory()
+			withSnapshot(t, b)
+			peer := fold(t, b).Peers()[0].ID
+			must(t, b.handler(), Request{Enterprise: acme, Command: domain.DisablePeer{Peer: peer}})
+			var log strings.Builder
+			spoilt := brokenSnapshots{b.snapshots, bent(t, b, c.bend)}
+			h := New(b.store, b.outcomes, spoilt, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			mustRefuse(t, h, addPeer("Berlin"), domain.Exists)
+			mustBeTheFold(t, b, h)
+			if !strings.Contains(log.String(), "snapshot ignored") || !strings.Contains(log.String(), c.words) {
+				t.Errorf("the log does not say why: %q", log.String())
+			}
+			if s, ok, err := b.snapshots.Load(t.Context(), acme); ok || err != nil {
+				t.Errorf("it is still there, at %d (%v)", s.Seq, err)
+			}
 		})
 	}
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -23,9 +24,12 @@ func (h *Handler) ensure(ctx context.Context, e *entry) (fresh bool, err error) 
 	return false, nil
 }
 
+// errOtherLog says that a log does not have the event with which a state ends:
+// it was restored from a backup, or made anew.
+var errOtherLog = errors.New("the log does not have the event that the state ends with")
+
 // refresh compares e with the end of its log and reads what is new there. moved:
-// the state is another one than before. A log that ends before the state is
-// another log: one that was restored or made anew under a running process.
+// the state is another one than before, or there is none after an error.
 func (h *Handler) refresh(ctx context.Context, e *entry) (moved bool, err error) {
 	last, err := h.store.Last(ctx, events.ConfigSubject(e.enterprise))
 	switch {
@@ -34,12 +38,15 @@ func (h *Handler) refresh(ctx context.Context, e *entry) (moved bool, err error)
 	case last == e.state.Seq():
 		e.behind = false
 		return false, nil
-	case last < e.state.Seq():
-		h.log.Error("the log is shorter than what was read of it", slog.String("enterprise", string(e.enterprise)),
-			slog.Uint64("stream_seq", uint64(last)), slog.Uint64("expected", uint64(e.state.Seq())))
-		return true, h.load(ctx, e)
 	}
-	return true, h.catchUp(ctx, e)
+	known := e.state.Seq()
+	err = h.catchUp(ctx, e)
+	if errors.Is(err, errOtherLog) { // exchanged under a running process
+		h.log.Error("the log is not the one that was read before", slog.String("enterprise", string(e.enterprise)),
+			slog.Uint64("stream_seq", uint64(last)), slog.Uint64("expected", uint64(known)))
+		err = h.load(ctx, e)
+	}
+	return true, err
 }
 
 // load makes the state of e anew: from the snapshot and what follows it, or
@@ -47,11 +54,17 @@ func (h *Handler) refresh(ctx context.Context, e *entry) (moved bool, err error)
 func (h *Handler) load(ctx context.Context, e *entry) error {
 	if e.state = h.loadSnapshot(ctx, e.enterprise); e.state != nil {
 		e.since = 0
+		at := e.state.Seq()
 		err := h.catchUp(ctx, e)
-		if err == nil || e.state != nil {
+		if err == nil {
+			return nil
+		}
+		if e.state != nil { // whether the log has what the snapshot ends with was perhaps not seen
+			e.state = nil
 			return err
 		}
-		h.log.Warn("snapshot ignored", slog.String("enterprise", string(e.enterprise)), slog.Any("err", err))
+		h.ignored(e.enterprise, err)
+		h.dropSnapshot(ctx, e.enterprise, at)
 	}
 	e.state, e.since = domain.NewEnterprise(e.enterprise), 0
 	return h.catchUp(ctx, e)
@@ -71,22 +84,46 @@ func (h *Handler) loadSnapshot(ctx context.Context, ent events.EnterpriseID) *do
 		}
 	}
 	if err != nil {
-		h.log.Warn("snapshot ignored", slog.String("enterprise", string(ent)), slog.Any("err", err))
+		h.ignored(ent, err)
 	}
 	return nil
 }
 
-// catchUp folds what the log has beyond the state of e. After an error of the
-// log the state is a true one, of an earlier time; after an event that cannot
-// be folded there is no state.
+func (h *Handler) ignored(ent events.EnterpriseID, err error) {
+	h.log.Warn("snapshot ignored", slog.String("enterprise", string(ent)), slog.Any("err", err))
+}
+
+// dropSnapshot removes a snapshot that this log does not bear out. As long as it
+// is there it keeps an older one of this log from being saved.
+func (h *Handler) dropSnapshot(ctx context.Context, ent events.EnterpriseID, at events.Seq) {
+	if err := h.snapshots.Drop(ctx, ent, at); err != nil {
+		h.log.Warn("snapshot not dropped", slog.String("enterprise", string(ent)), slog.Any("err", err))
+	}
+}
+
+// catchUp folds what the log has beyond the state of e, after a look at whether
+// the log has the event that the state ends with: errOtherLog says that it has
+// not. Then, and after an event that cannot be folded, there is no state. After
+// an error of the log the state is what it was, or a later one.
 func (h *Handler) catchUp(ctx context.Context, e *entry) error {
 	e.behind = true
+	mark := e.state.Mark()
+	seen := mark.Seq == 0
 	var broken error
-	_, err := h.store.Load(ctx, events.ConfigSubject(e.enterprise), e.state.Seq(), func(r events.Recorded) error {
+	_, err := h.store.Load(ctx, events.ConfigSubject(e.enterprise), max(mark.Seq, 1)-1, func(r events.Recorded) error {
+		if !seen {
+			if seen = domain.MarkOf(r) == mark; !seen {
+				broken = errOtherLog
+			}
+			return broken
+		}
 		e.since++
 		broken = e.state.Evolve(r)
 		return broken
 	})
+	if err == nil && !seen {
+		broken, err = errOtherLog, errOtherLog
+	}
 	if broken != nil {
 		e.state = nil
 	}

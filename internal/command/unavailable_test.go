@@ -86,7 +86,7 @@ func TestUnavailable_fullLogIsToldApart(t *testing.T) {
 	must(t, h, register(acme))
 	log := b.store.(*eventstore.Memory)
 	log.SetMaxBytes(1)
-	if r, err := h.Handle(t.Context(), withID("c1", addPeer("Berlin"))); !errors.Is(err, eventstore.ErrFull) {
+	if r, err := h.Handle(t.Context(), withID("c1", addPeer("Berlin"))); !errors.Is(err, eventstore.ErrFull) || !errors.Is(err, ErrFull) || errors.Is(err, ErrUnavailable) {
 		t.Fatalf("got %+v, %v", r, err)
 	}
 	log.SetMaxBytes(0)

@@ -57,9 +57,6 @@ const (
 func Decide(state *Enterprise, cmd Command, in Input) (Decision, error) {
 	in.Now = in.Now.UTC()
 	d, refusal := decide(state, cmd, in)
-	if refusal == nil && len(d.Events) > maxEvents {
-		refusal = invalid("", "one command can make at most %d changes, this one would make %d", maxEvents, len(d.Events))
-	}
 	if refusal != nil {
 		return Decision{}, refusal
 	}

@@ -1,5 +1,9 @@
 package domain
 
+import "errors"
+
+var errEmpty = errors.New("must not be empty; null withdraws it")
+
 // given reports whether the field carries a value.
 func (f Field[T]) given() bool { return f.Set && !f.Null }
 
@@ -20,10 +24,14 @@ func present[T any](name string, f Field[T]) *Error {
 	return invalid(name, "the field %s is required; null withdraws it", name)
 }
 
-// optional normalises a field that may be null: then it is the empty text.
+// optional normalises a field that may be null: then it is the empty text. A
+// text that is given must not be empty.
 func optional(f Field[string], normalise func(string) (string, error)) (string, error) {
-	if !f.given() {
+	switch {
+	case !f.given():
 		return "", nil
+	case f.Value == "":
+		return "", errEmpty
 	}
 	return normalise(f.Value)
 }

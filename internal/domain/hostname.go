@@ -33,7 +33,10 @@ func NormaliseDomain(s string) (string, error) { return normaliseName(s) }
 // canonical form, IPv4 mapped into IPv6 becomes IPv4. The error is the rule
 // that s breaks, safe to show.
 func NormaliseHost(s string) (string, error) {
-	if len(s) > 4*MaxHostname { // no allocation in proportion to nonsense
+	switch {
+	case s == "":
+		return "", errRequired
+	case len(s) > 4*MaxHostname: // no allocation in proportion to nonsense
 		return "", errTooLong
 	}
 	ip, err := netip.ParseAddr(s)
@@ -57,20 +60,48 @@ func NormaliseHost(s string) (string, error) {
 	return ip.String(), nil
 }
 
-var errTooLong = fmt.Errorf("must have at most %d characters", MaxHostname)
+var (
+	errRequired = errors.New("is required")
+	errTooLong  = fmt.Errorf("must have at most %d characters", MaxHostname)
+	errNotDNS   = errors.New("is not a valid DNS name: letters, digits, dashes inside labels, dots between them")
+)
+
+// anyHyphens is idna.Lookup but for the rules about dashes in labels.
+var anyHyphens = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckHyphens(false))
+
+// toASCII turns a name into its ASCII form. The lookup profile of IDNA refuses
+// dashes in the third and fourth place of any label, but there are hosts with
+// such names, as r3---sn.example: in a name that is ASCII already, they stand
+// for something only behind "xn".
+func toASCII(s string) (string, error) {
+	if strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return idna.Lookup.ToASCII(s)
+	}
+	for label := range strings.SplitSeq(strings.ToLower(s), ".") {
+		switch {
+		case strings.HasPrefix(label, "xn--"):
+			if _, err := idna.Lookup.ToASCII(label); err != nil {
+				return "", err
+			}
+		case strings.HasPrefix(label, "-"), strings.HasSuffix(label, "-"):
+			return "", errNotDNS
+		}
+	}
+	return anyHyphens.ToASCII(s)
+}
 
 func normaliseName(s string) (string, error) {
 	switch {
 	case s == "":
-		return "", errors.New("is required")
+		return "", errRequired
 	case len(s) > 4*MaxHostname:
 		return "", errTooLong
 	case !utf8.ValidString(s):
 		return "", errors.New("must be valid UTF-8")
 	}
-	name, err := idna.Lookup.ToASCII(s)
+	name, err := toASCII(s)
 	if err != nil {
-		return "", errors.New("is not a valid DNS name: letters, digits, dashes inside labels, dots between them")
+		return "", errNotDNS
 	}
 	name = strings.TrimSuffix(strings.ToLower(name), ".")
 	if len(name) > MaxHostname {

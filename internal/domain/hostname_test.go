@@ -32,6 +32,11 @@ func TestNormaliseHostname_storedForm(t *testing.T) {
 		"192.0.2.1.example":      "192.0.2.1.example",
 		"pbx.xn--bcher-kva":      "pbx.xn--bcher-kva",
 		"sub.domain.pbx.example": "sub.domain.pbx.example",
+		"R3---sn.Example":        "r3---sn.example",
+		"ab--c.example":          "ab--c.example",
+		"ab--c.xn--bcher-kva":    "ab--c.xn--bcher-kva",
+		"a--b.example":           "a--b.example",
+		"XN--BCHER-KVA.example":  "xn--bcher-kva.example",
 	} {
 		if got, err := domain.NormaliseHostname(in); err != nil || got != want {
 			t.Errorf("NormaliseHostname(%q) = %q, %v; want %q", in, got, err, want)
@@ -55,6 +60,15 @@ func TestNormaliseHostname_rules(t *testing.T) {
 		"p_b.example":                  "DNS name",
 		"-pbx.example":                 "DNS name",
 		"pbx-.example":                 "DNS name",
+		"--pbx.example":                "DNS name",
+		"r3--.example":                 "DNS name",
+		"r3---.example":                "DNS name",
+		"pbx.-":                        "DNS name",
+		"pbx.example-.":                "DNS name",
+		"xn--pbx-.example":             "DNS name",
+		"XN--A.example":                "DNS name",
+		"xn--ab---jva.example":         "DNS name", // ab--ü
+		"ab--ü.example":                "DNS name",
 		"pbx.example:443":              "DNS name",
 		"https://pbx.example":          "DNS name",
 		"*.example":                    "DNS name",
@@ -135,7 +149,7 @@ func TestNormaliseHost_rules(t *testing.T) {
 func FuzzNormalise(f *testing.F) {
 	for _, seed := range []string{
 		"pbx.example", "PBX.Example.", "bücher.example", "xn--bcher-kva.example", "::ffff:192.0.2.1", "2001:DB8::1", "fe80::1%eth0",
-		"a。b", "ß.example", "xn--zca.example", "\u200d.example", "..", "K.example", "１.２.３.４", "a\u00ad.b", "xn--.example", "a.xn--",
+		"a。b", "ß.example", "xn--zca.example", "\u200d.example", "..", "K.example", "１.２.３.４", "a\u00ad.b", "xn--.example", "a.xn--", "r3---sn.example", "-.a", "1.xn--4dbrk0ce",
 	} {
 		f.Add(seed)
 	}

@@ -18,11 +18,19 @@ type RememberedCommand struct {
 }
 
 // memory keeps the commands of the last events.CommandMemory. Age is measured
-// against the running maximum of event times, so that a fold never needs a
-// clock and a clock that jumped does not make it forget early.
+// from one running maximum of event times to another, so that a fold never needs
+// a clock, and a clock that went back does not make it forget early. One that
+// jumps ahead does, by as much as it jumped: that is the newest time there is.
 type memory struct {
 	byID  map[events.CommandID]*remembered
 	order queue[*remembered]
+	last  lastEvent
+}
+
+// lastEvent is what a Mark tells of the event that was folded last.
+type lastEvent struct {
+	id   events.EventID
+	time time.Time
 }
 
 // remembered is a RememberedCommand at rest; the event ids follow from the
@@ -43,6 +51,7 @@ func (m *memory) len() int { return len(m.byID) }
 
 // note learns from the event r; latest is the running maximum of event times.
 func (m *memory) note(r events.Recorded, latest time.Time) {
+	m.last = lastEvent{r.ID, eventTime(r)}
 	for m.order.len() > 0 && latest.Sub(m.order.front().seen) > events.CommandMemory {
 		m.drop(m.order.pop())
 	}

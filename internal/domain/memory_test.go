@@ -92,6 +92,42 @@ func TestRemembered_aClockThatJumpedDoesNotForgetEarly(t *testing.T) {
 	}
 }
 
+// What is written while the clock is back ages from the newest time there was.
+// The event that was ahead has no id of a client: it keeps no place in the queue
+// and so hides nothing behind it.
+func TestRemembered_longerWhenTheClockWentBack(t *testing.T) {
+	state := given(lyon()).State(t)
+	start := domaintest.Start().Add(time.Hour)
+	ahead := domaintest.Record(domaintest.Enterprise, state.Seq()+1, start.Add(5*24*time.Hour), "ahead", events.PeerRenamed{Peer: "p1", To: "A"})[0]
+	ahead.CommandHash = ""
+	if err := state.Evolve(ahead); err != nil {
+		t.Fatal(err)
+	}
+	follow(t, state, start, "back", events.PeerRenamed{Peer: "p1", To: "B"})
+	follow(t, state, start.Add(5*24*time.Hour+events.CommandMemory), "then", events.PeerRenamed{Peer: "p1", To: "C"})
+	if c, ok := state.Remembered("back"); !ok || !c.Time.Equal(start) {
+		t.Errorf("got %+v, %v seven days after the newest time there was", c, ok)
+	}
+	follow(t, state, start.Add(5*24*time.Hour+events.CommandMemory+time.Microsecond), "later", events.PeerRenamed{Peer: "p1", To: "D"})
+	if _, ok := state.Remembered("back"); ok {
+		t.Error("it is remembered for more than that")
+	}
+}
+
+// The limit that ADR 0005 names.
+func TestRemembered_noLongerWhenTheClockJumpedAhead(t *testing.T) {
+	state := given(lyon()).State(t)
+	start := domaintest.Start().Add(time.Hour)
+	follow(t, state, start, "c1", events.PeerRenamed{Peer: "p1", To: "A"})
+	follow(t, state, start.Add(8*24*time.Hour), "ahead", events.PeerRenamed{Peer: "p1", To: "B"})
+	follow(t, state, start.Add(time.Minute), "back", events.PeerRenamed{Peer: "p1", To: "C"})
+	for id, want := range map[events.CommandID]bool{"c1": false, "ahead": true, "back": true} {
+		if _, ok := state.Remembered(id); ok != want {
+			t.Errorf("%s is remembered: %v, want %v", id, ok, want)
+		}
+	}
+}
+
 func TestRemembered_anIDThatCameAgainAfterItWasForgotten(t *testing.T) {
 	state := given(lyon()).State(t)
 	start := domaintest.Start().Add(time.Hour)

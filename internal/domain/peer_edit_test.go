@@ -147,7 +147,7 @@ func TestEditPeer_rules(t *testing.T) {
 		{"enabled is not null", domain.EditPeer{Peer: "p1", Enabled: domain.Withdraw[bool]()}, domain.Invalid, "enabled", "true or false"},
 		{"the description cannot be withdrawn", domain.EditPeer{Peer: "p1", Description: domain.Withdraw[string]()}, domain.Invalid, "description", "required"},
 		{"the hostname cannot be withdrawn", domain.EditPeer{Peer: "p1", Hostname: domain.Withdraw[string]()}, domain.Invalid, "hostname", "required"},
-		{"the peer enterprise id cannot be withdrawn", domain.EditPeer{Peer: "p1", PeerEnterpriseID: domain.Withdraw[string]()}, domain.Invalid, "peer_enterprise_id", "4 to 32"},
+		{"the peer enterprise id cannot be withdrawn", domain.EditPeer{Peer: "p1", PeerEnterpriseID: domain.Withdraw[string]()}, domain.Invalid, "peer_enterprise_id", "the peer enterprise id is required"},
 		{"the address has to be named", domain.ChangePeerAddress{Peer: "p1"}, domain.Invalid, "address", "required"},
 		{"the prefix has to be named", domain.ChangePeerDialingPrefix{Peer: "p1"}, domain.Invalid, "dialing_prefix", "required"},
 		{"the version has to be named", domain.EnterPeerVersion{Peer: "p1"}, domain.Invalid, "version", "required"},

@@ -80,6 +80,9 @@ func (p *Peer) patchServer(c EditPeer) *Error {
 // patchRest applies the other fields that only a MiCollab peer has.
 func (p *Peer) patchRest(c EditPeer) *Error {
 	if c.PeerEnterpriseID.Set || p.PeerEnterpriseID == "" {
+		if c.PeerEnterpriseID.Value == "" {
+			return breaks("peer_enterprise_id", "the peer enterprise id", errRequired)
+		}
 		id, err := events.ParseEnterpriseID(c.PeerEnterpriseID.Value)
 		if err != nil {
 			return invalid("peer_enterprise_id", "%v", err)

@@ -9,7 +9,7 @@ import (
 // SnapshotFormat is the format of MarshalSnapshot's bytes. It rises with every
 // change of what they hold or mean, a rule of Evolve included; snapshots of
 // another format are ignored and the log is folded instead.
-const SnapshotFormat = 1
+const SnapshotFormat = 2
 
 // MarshalSnapshot returns the state as bytes that depend on nothing but the
 // events folded. They are small (about 250 bytes a peer) but may be larger than
@@ -132,6 +132,8 @@ func (r *snapshotReader) trustedServer() *TrustedServer {
 }
 
 func (w *snapshotWriter) memory(m *memory) {
+	w.text(string(m.last.id))
+	w.time(m.last.time)
 	w.number(uint64(m.len()))
 	for _, c := range m.order.all() {
 		if m.byID[c.id] != c {
@@ -146,6 +148,7 @@ func (w *snapshotWriter) memory(m *memory) {
 }
 
 func (r *snapshotReader) memory(m *memory) {
+	m.last = lastEvent{events.EventID(r.text()), r.time()}
 	for range r.count() {
 		m.put(&remembered{
 			id: events.CommandID(r.text()), hash: r.text(), resource: r.text(),

@@ -29,7 +29,7 @@ func checkText(s string, most int) error {
 // checkPeerDescription checks the description of a peer or a trusted server.
 func checkPeerDescription(s string) error {
 	if s == "" {
-		return errors.New("is required")
+		return errRequired
 	}
 	if err := checkText(s, MaxPeerDescription); err != nil {
 		return err
@@ -46,7 +46,7 @@ func checkPeerDescription(s string) error {
 // checkEnterpriseDescription checks the description of an enterprise.
 func checkEnterpriseDescription(s string) error {
 	if s == "" {
-		return errors.New("is required")
+		return errRequired
 	}
 	if err := checkText(s, MaxEnterpriseDescription); err != nil {
 		return err

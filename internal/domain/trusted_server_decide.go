@@ -29,16 +29,17 @@ func editTrustedServer(e *Enterprise, c EditTrustedServer, in Input) (Decision, 
 		return Decision{}, err
 	}
 	next := now
-	if err := next.patch(c); err != nil {
-		return Decision{}, err
-	}
 	if now.Peer != "" {
-		err = checkFollows(now, next)
-	} else {
-		err = e.checkManual(now, next)
+		err = now.checkFollows(c)
+		c = EditTrustedServer{Description: c.Description}
 	}
-	if err != nil {
+	if err := firstError(err, next.patch(c)); err != nil {
 		return Decision{}, err
+	}
+	if now.Peer == "" {
+		if err := e.checkManual(now, next); err != nil {
+			return Decision{}, err
+		}
 	}
 	d := Decision{ID: string(now.ID)}
 	if now.Description != next.Description {
@@ -103,13 +104,17 @@ func (t *TrustedServer) patch(c EditTrustedServer) *Error {
 	return nil
 }
 
-// checkFollows refuses to part a peer's entry from its peer (ADR 0002).
-func checkFollows(now, next TrustedServer) *Error {
-	switch {
-	case next.Host != now.Host:
-		return followsPeer("host", now.Peer, "change the address of the peer instead")
-	case next.Type != now.Type:
-		return followsPeer("type", now.Peer, "it is always "+string(events.TrustPeer))
+// checkFollows refuses to part the peer's entry t from its peer (ADR 0002): a
+// host or type that is given must be what it is. One that could be of no entry
+// is refused like any other, because it is the peer where to go with it.
+func (t TrustedServer) checkFollows(c EditTrustedServer) *Error {
+	if c.Host.Set {
+		if host, rule := NormaliseHost(c.Host.Value); rule != nil || host != t.Host {
+			return followsPeer("host", t.Peer, "change the address of the peer instead")
+		}
+	}
+	if c.Type.Set && c.Type.Value != t.Type {
+		return followsPeer("type", t.Peer, "it is always "+string(events.TrustPeer))
 	}
 	return nil
 }
@@ -122,8 +127,9 @@ func followsPeer(field string, peer events.PeerID, what string) *Error {
 }
 
 // checkManual holds the rules between the manual entries: host and type
-// together are unique, and so is the description. Only what differs from now is
-// checked; now is the zero TrustedServer when next is to be added.
+// together are unique, and so is the description. The entries of peers are not
+// compared (ADR 0002). Only what differs from now is checked; now is the zero
+// TrustedServer when next is to be added.
 func (e *Enterprise) checkManual(now, next TrustedServer) *Error {
 	if name := foldCase(next.Description); name != foldCase(now.Description) {
 		if other, taken := e.manualNames.other(name, next.ID); taken {

@@ -49,7 +49,7 @@ func TestAddTrustedServer_rules(t *testing.T) {
 		{"the description has a peer's characters", "a|b", "192.0.2.1", "im", domain.Invalid, "description", "letters"},
 		{"the description is not only spaces", "  ", "192.0.2.1", "im", domain.Invalid, "description", "spaces"},
 		{"the description is unique among manual entries without regard to case", "GATEWAY", "192.0.2.1", "im", domain.Exists, "description", "t1"},
-		{"the host is required", "x", "", "im", domain.Invalid, "host", "required"},
+		{"the host is required", "x", "", "im", domain.Invalid, "host", "the host is required"},
 		{"the host is an IP address or FQDN", "x", "not a host", "im", domain.Invalid, "host", "IP address or a host name"},
 		{"the host is fully qualified", "x", "edge", "im", domain.Invalid, "host", "fully qualified"},
 		{"the host has no zone", "x", "fe80::1%eth0", "im", domain.Invalid, "host", "zone"},
@@ -69,10 +69,6 @@ func TestAddTrustedServer_rules(t *testing.T) {
 		given(gateway()).When(domain.AddTrustedServer{Description: "Gateway IM", Host: "192.0.2.30", Type: events.TrustIM}).
 			Then(t, trustedAdded(domaintest.NewID, "Gateway IM", "192.0.2.30", events.TrustIM))
 	})
-	t.Run("a peer's entry takes neither description nor host from the manual ones", func(t *testing.T) {
-		given(lyon()).When(domain.AddTrustedServer{Description: "Lyon", Host: "pbx.lyon.example", Type: events.TrustPeer}).
-			Then(t, trustedAdded(domaintest.NewID, "Lyon", "pbx.lyon.example", events.TrustPeer))
-	})
 	t.Run("what a removed entry had is free", func(t *testing.T) {
 		given(gateway(), events.TrustedServerRemoved{TrustedServer: "t1"}).
 			When(domain.AddTrustedServer{Description: "Gateway", Host: "192.0.2.30", Type: events.TrustPresence}).
@@ -86,6 +82,21 @@ func TestAddTrustedServer_rules(t *testing.T) {
 		given().WithNewID("").When(add).ThenRefused(t, domain.Invalid, "", "id")
 		given().IfRevision(1).When(add).ThenRefused(t, domain.Stale, "", "added")
 	})
+}
+
+// What a peer's entry is called and where it points comes from the peer by
+// itself: it may coincide with a manual entry, in either order (ADR 0002).
+func TestTrustedServer_isUniqueAmongManualEntriesOnly(t *testing.T) {
+	given(lyon()).When(domain.AddTrustedServer{Description: "LYON", Host: "pbx.lyon.example", Type: events.TrustPeer}).
+		Then(t, trustedAdded(domaintest.NewID, "LYON", "pbx.lyon.example", events.TrustPeer))
+	given(lyon(), gateway()).When(domain.RenameTrustedServer{TrustedServer: "t1", Description: "lyon"}).
+		Then(t, events.TrustedServerRenamed{TrustedServer: "t1", From: "Gateway", To: "lyon"})
+	given(lyon(), gateway()).When(domain.RenameTrustedServer{TrustedServer: "peer-p1", Description: "Gateway"}).
+		Then(t, events.TrustedServerRenamed{TrustedServer: "peer-p1", Peer: "p1", From: "Lyon", To: "Gateway"})
+	given(gateway()).When(boston(func(c *domain.AddPeer) { c.Description = "Gateway" })).
+		Then(t, bostonAdded(func(ev *events.PeerAdded) { ev.Description = "Gateway" }))
+	given(lyon(), gateway()).When(domain.RenamePeer{Peer: "p1", Description: "Gateway"}).
+		Then(t, events.PeerRenamed{Peer: "p1", From: "Lyon", To: "Gateway"})
 }
 
 func TestEditTrustedServer_manualEntry(t *testing.T) {
@@ -150,6 +161,12 @@ func TestPeersEntry_followsItsPeer(t *testing.T) {
 		{domain.ChangeTrustedServer{TrustedServer: "peer-p1", Host: domain.Give("192.0.2.9")}, "host"},
 		{domain.EditTrustedServer{TrustedServer: "peer-p1", Description: domain.Give("x"), Host: domain.Give("192.0.2.9")}, "host"},
 		{domain.ChangeTrustedServer{TrustedServer: "peer-p1", Type: domain.Give(events.TrustIM)}, "type"},
+		{domain.ChangeTrustedServer{TrustedServer: "peer-p1", Host: domain.Give("not valid!")}, "host"},
+		{domain.ChangeTrustedServer{TrustedServer: "peer-p1", Host: domain.Give("")}, "host"},
+		{domain.ChangeTrustedServer{TrustedServer: "peer-p1", Host: domain.Withdraw[string]()}, "host"},
+		{domain.ChangeTrustedServer{TrustedServer: "peer-p1", Type: domain.Give(events.TrustType("all"))}, "type"},
+		{domain.ChangeTrustedServer{TrustedServer: "peer-p1", Type: domain.Withdraw[events.TrustType]()}, "type"},
+		{domain.EditTrustedServer{TrustedServer: "peer-p1", Description: domain.Give("a|b"), Host: domain.Give("not valid!")}, "host"},
 		{domain.RemoveTrustedServer{TrustedServer: "peer-p1"}, "trusted_server"},
 	} {
 		if refusal := given(lyon()).When(tc.cmd).ThenRefused(t, domain.FollowsPeer, tc.field, "p1"); refusal.Peer != "p1" {
@@ -158,11 +175,10 @@ func TestPeersEntry_followsItsPeer(t *testing.T) {
 	}
 	renamed := events.TrustedServerRenamed{TrustedServer: "peer-p1", Peer: "p1", From: "Lyon", To: "Branch"}
 	given(lyon()).When(domain.RenameTrustedServer{TrustedServer: "peer-p1", Description: "Branch"}).Then(t, renamed)
-	given(lyon(), gateway()).When(domain.RenameTrustedServer{TrustedServer: "peer-p1", Description: "Gateway"}).
-		Then(t, events.TrustedServerRenamed{TrustedServer: "peer-p1", Peer: "p1", From: "Lyon", To: "Gateway"})
 	given(lyon()).When(domain.EditTrustedServer{
 		TrustedServer: "peer-p1", Host: domain.Give("PBX.lyon.example"), Type: domain.Give(events.TrustPeer), Description: domain.Give("Branch"),
 	}).Then(t, renamed)
+	given(lyon()).When(domain.RenameTrustedServer{TrustedServer: "peer-p1", Description: "a|b"}).ThenRefused(t, domain.Invalid, "description", "letters")
 	given(lyon()).IfRevision(1).When(domain.RenameTrustedServer{TrustedServer: "peer-p1", Description: "Branch"}).ThenRefused(t, domain.Stale, "", "2")
 	withdrawn := given(lyon(), events.PeerDisabled{Peer: "p1"}).When(domain.RenameTrustedServer{TrustedServer: "peer-p1", Description: "Branch"}).
 		ThenRefused(t, domain.NotFound, "trusted_server", "disabled")

@@ -3,7 +3,8 @@ package events
 // TrustType is what a trusted server may do without authentication.
 type TrustType string
 
-// The types of trust. Peer is given by peers alone.
+// The types of trust. The entry of a peer has the type peer always, a manual one
+// may have any.
 const (
 	TrustPresence TrustType = "presence" // may receive presence
 	TrustIM       TrustType = "im"       // may exchange instant messages

@@ -28,7 +28,7 @@ func (a *attempt) once(ctx context.Context) (seq events.Seq, done bool, err erro
 	}
 	v := judge(err)
 	if v == full && !a.confirmFull(ctx, err) {
-		v = again
+		v = ambiguous // a store that closes may have written it before
 	}
 	// As long as an earlier publish may still be stored, no answer to a later
 	// one is the last word about the events.

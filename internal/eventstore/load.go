@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/peering/peering/internal/events"
 )
@@ -17,6 +18,17 @@ func (s *JetStream) Load(ctx context.Context, subject events.Subject, after even
 	if err != nil || end <= after {
 		return after, err
 	}
+	after, err = s.loadUpTo(ctx, subject, after, end, fn)
+	if err == nil && after != end {
+		// The leader has changed for one that has less, or the log was exchanged.
+		err = fmt.Errorf("load %s: %w: it ended at %d and has nothing between %d and there now", subject, ErrUnavailable, end, after)
+	}
+	return after, err
+}
+
+// loadUpTo loads up to end, which was the last one on subject, or to where the
+// log has nothing more before it.
+func (s *JetStream) loadUpTo(ctx context.Context, subject events.Subject, after, end events.Seq, fn func(events.Recorded) error) (events.Seq, error) {
 	one := func(m events.Message) error {
 		if err := deliver(s.codec, subject, m, fn); err != nil {
 			return err
@@ -36,7 +48,7 @@ func (s *JetStream) Load(ctx context.Context, subject events.Subject, after even
 			return after, nil
 		}
 	}
-	err = s.upTo(ctx, string(subject), after, end, end, one)
+	err := s.upTo(ctx, string(subject), after, end, end, one)
 	return after, err
 }
 

@@ -50,7 +50,7 @@ func (m *Memory) Append(ctx context.Context, subject events.Subject, after event
 	if err != nil {
 		return 0, err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := ended(ctx); err != nil {
 		return 0, fmt.Errorf("eventstore: append to %s: %w", subject, err)
 	}
 	m.mu.Lock()
@@ -114,13 +114,16 @@ func (m *Memory) put(subject string, e entry) events.Seq {
 
 // Load is described at Store.
 func (m *Memory) Load(ctx context.Context, subject events.Subject, after events.Seq, fn func(events.Recorded) error) (events.Seq, error) {
+	if err := ended(ctx); err != nil {
+		return after, fmt.Errorf("eventstore: load %s: %w", subject, err)
+	}
 	m.mu.Lock()
 	onSubject := m.subjects[string(subject)]
 	start, _ := slices.BinarySearch(onSubject, after+1)
 	onSubject, messages := onSubject[start:], m.messages
 	m.mu.Unlock()
 	for _, seq := range onSubject {
-		if err := ctx.Err(); err != nil {
+		if err := ended(ctx); err != nil {
 			return after, fmt.Errorf("eventstore: load %s: %w", subject, err)
 		}
 		if err := deliver(m.codec, subject, messages[seq-1], fn); err != nil {
@@ -132,7 +135,10 @@ func (m *Memory) Load(ctx context.Context, subject events.Subject, after events.
 }
 
 // Last is described at Store.
-func (m *Memory) Last(_ context.Context, subject events.Subject) (events.Seq, error) {
+func (m *Memory) Last(ctx context.Context, subject events.Subject) (events.Seq, error) {
+	if err := ended(ctx); err != nil {
+		return 0, fmt.Errorf("eventstore: the end of %s: %w", subject, err)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	onSubject := m.subjects[string(subject)]

@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -26,7 +27,10 @@ func NewMemoryOutcomes() *MemoryOutcomes {
 }
 
 // Find is described at Outcomes.
-func (o *MemoryOutcomes) Find(_ context.Context, ent events.EnterpriseID, id events.CommandID) ([]byte, bool, error) {
+func (o *MemoryOutcomes) Find(ctx context.Context, ent events.EnterpriseID, id events.CommandID) ([]byte, bool, error) {
+	if err := ended(ctx); err != nil {
+		return nil, false, fmt.Errorf("eventstore: find the outcome %s of %s: %w", id, ent, err)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	data, ok := o.kept[outcomeKey{ent, id}]
@@ -34,7 +38,10 @@ func (o *MemoryOutcomes) Find(_ context.Context, ent events.EnterpriseID, id eve
 }
 
 // Keep is described at Outcomes.
-func (o *MemoryOutcomes) Keep(_ context.Context, ent events.EnterpriseID, id events.CommandID, data []byte) ([]byte, error) {
+func (o *MemoryOutcomes) Keep(ctx context.Context, ent events.EnterpriseID, id events.CommandID, data []byte) ([]byte, error) {
+	if err := ended(ctx); err != nil {
+		return nil, fmt.Errorf("eventstore: keep the outcome %s of %s: %w", id, ent, err)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	key := outcomeKey{ent, id}
@@ -56,7 +63,10 @@ func NewMemorySnapshots() *MemorySnapshots {
 }
 
 // Load is described at Snapshots.
-func (m *MemorySnapshots) Load(_ context.Context, ent events.EnterpriseID) (Snapshot, bool, error) {
+func (m *MemorySnapshots) Load(ctx context.Context, ent events.EnterpriseID) (Snapshot, bool, error) {
+	if err := ended(ctx); err != nil {
+		return Snapshot{}, false, fmt.Errorf("eventstore: load the snapshot of %s: %w", ent, err)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s, ok := m.kept[ent]
@@ -65,7 +75,10 @@ func (m *MemorySnapshots) Load(_ context.Context, ent events.EnterpriseID) (Snap
 }
 
 // Save is described at Snapshots.
-func (m *MemorySnapshots) Save(_ context.Context, ent events.EnterpriseID, s Snapshot) error {
+func (m *MemorySnapshots) Save(ctx context.Context, ent events.EnterpriseID, s Snapshot) error {
+	if err := ended(ctx); err != nil {
+		return fmt.Errorf("eventstore: save the snapshot of %s: %w", ent, err)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if old, ok := m.kept[ent]; ok && old.Seq > s.Seq {
@@ -74,4 +87,26 @@ func (m *MemorySnapshots) Save(_ context.Context, ent events.EnterpriseID, s Sna
 	s.Data = slices.Clone(s.Data)
 	m.kept[ent] = s
 	return nil
+}
+
+// Drop is described at Snapshots.
+func (m *MemorySnapshots) Drop(ctx context.Context, ent events.EnterpriseID, seq events.Seq) error {
+	if err := ended(ctx); err != nil {
+		return fmt.Errorf("eventstore: drop the snapshot of %s: %w", ent, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.kept[ent].Seq == seq {
+		delete(m.kept, ent)
+	}
+	return nil
+}
+
+// ended is what a call that does not wait says when ctx has ended: the same as
+// one that waited for the log.
+func ended(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return unanswered(ctx)
 }

@@ -26,12 +26,16 @@ type Snapshot struct {
 }
 
 // Snapshots keeps the newest snapshot of each enterprise. It is a cache of the
-// log: losing it costs time only, and a snapshot of another stream (one that
-// was recreated) is never returned.
+// log: losing it costs time only. A snapshot of a stream that was recreated is
+// never returned; one of a stream that was restored may be, so whoever uses a
+// snapshot compares it with the log, and drops it when they differ.
 type Snapshots interface {
 	// Load returns the newest snapshot; ok is false when there is none that is whole.
 	Load(ctx context.Context, ent events.EnterpriseID) (s Snapshot, ok bool, err error)
 
 	// Save replaces the snapshot unless a newer one is there.
 	Save(ctx context.Context, ent events.EnterpriseID, s Snapshot) error
+
+	// Drop removes the snapshot if it is the one at seq.
+	Drop(ctx context.Context, ent events.EnterpriseID, seq events.Seq) error
 }

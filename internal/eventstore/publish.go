@@ -53,8 +53,12 @@ func newPublisher(nc *nats.Conn) (*publisher, error) {
 
 // publish sends entries to subject, all or none, if after is the last sequence
 // on it, and waits for the acknowledgement. Only the first message carries the
-// expectation: the server refuses another one in the same batch.
+// expectation: the server refuses another one in the same batch. When ctx has
+// ended already, nothing is sent.
 func (p *publisher) publish(ctx context.Context, subject string, after events.Seq, entries []entry) (events.Seq, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	future, err := p.send(subject, after, entries)
 	if err != nil {
 		return 0, err
@@ -148,7 +152,8 @@ func judge(err error) verdict {
 }
 
 // verdicts sorts the server's codes. 10077 says that the store refused the
-// message: with the settings that Ensure demands that is MaxBytes alone.
+// message: with the settings that Ensure demands that is MaxBytes, or a store
+// that is closing; who appends tells the two apart.
 var verdicts = map[verdict][]jetstream.ErrorCode{
 	full:     {codeStoreFailed, codeStorageResources, codeInsufficient, codeAccountResources},
 	conflict: {codeWrongLastSequence, codeWrongLastConstant},

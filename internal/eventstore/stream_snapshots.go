@@ -23,6 +23,7 @@ const (
 	headerSnapshotPart   = "snapshot-part"   // "<index>/<count>"
 	headerSnapshotSum    = "snapshot-sum"    // SHA-256 of the whole
 	headerRollup         = "Nats-Rollup"
+	rollupSubject        = "sub" // removes what was on the subject
 )
 
 const (
@@ -128,6 +129,26 @@ func (s *StreamSnapshots) Save(ctx context.Context, ent events.EnterpriseID, sna
 	}
 }
 
+// Drop is described at Snapshots. It puts a message that is no snapshot in the
+// place of the one at seq; when somebody saved another meanwhile, that one stays.
+func (s *StreamSnapshots) Drop(ctx context.Context, ent events.EnterpriseID, seq events.Seq) error {
+	subject, err := snapshotSubject(ent)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, budget, ErrUnavailable)
+	defer cancel()
+	there, ok, err := s.newest(ctx, subject)
+	if err == nil && ok && there.seq == seq {
+		nothing := entry{header: map[string][]string{headerRollup: {rollupSubject}}}
+		_, err = s.pub.publish(ctx, subject, there.at, []entry{nothing})
+	}
+	if err != nil && judge(err) != conflict {
+		return fmt.Errorf("drop the snapshot of %s: %w", ent, err)
+	}
+	return nil
+}
+
 // newest reads the last message on subject; its place counts even when it is
 // not a piece of a snapshot.
 func (s *StreamSnapshots) newest(ctx context.Context, subject string) (piece, bool, error) {
@@ -188,7 +209,7 @@ func pieces(snap Snapshot, log string) ([]entry, error) {
 			},
 		}
 	}
-	entries[0].header[headerRollup] = []string{"sub"}
+	entries[0].header[headerRollup] = []string{rollupSubject}
 	return entries, nil
 }
 

@@ -85,6 +85,24 @@ var snapshots = map[string]func(*testing.T, Fixture){
 		save(t, f, Ent, eventstore.Snapshot{Seq: 19, Format: 1, Data: noise(100)})
 		same(t, f, Ent, newer)
 	},
+	"a dropped one makes room for an older one": func(t *testing.T, f Fixture) {
+		older := eventstore.Snapshot{Seq: 19, Format: 1, Data: noise(1 << 20)}
+		save(t, f, Ent, eventstore.Snapshot{Seq: 20, Format: 1, Data: noise(1 << 20)})
+		drop(t, f, Ent, 20)
+		if s, ok, err := f.Snapshots.Load(t.Context(), Ent); ok || err != nil {
+			t.Errorf("got one at %d, %v, want none", s.Seq, err)
+		}
+		drop(t, f, Ent, 20)
+		save(t, f, Ent, older)
+		same(t, f, Ent, older)
+		save(t, f, "acme-bremen", older)
+		for _, at := range []events.Seq{0, 18, 20} {
+			drop(t, f, Ent, at)
+		}
+		same(t, f, Ent, older)
+		drop(t, f, Ent, 19)
+		same(t, f, "acme-bremen", older)
+	},
 	"enterprises are apart": func(t *testing.T, f Fixture) {
 		a := eventstore.Snapshot{Seq: 1, Format: 1, Data: []byte("a")}
 		b := eventstore.Snapshot{Seq: 2, Format: 1, Data: noise(1 << 20)}
@@ -121,6 +139,13 @@ func save(t *testing.T, f Fixture, ent events.EnterpriseID, s eventstore.Snapsho
 	t.Helper()
 	if err := f.Snapshots.Save(t.Context(), ent, s); err != nil {
 		t.Fatalf("save %d bytes: %v", len(s.Data), err)
+	}
+}
+
+func drop(t *testing.T, f Fixture, ent events.EnterpriseID, at events.Seq) {
+	t.Helper()
+	if err := f.Snapshots.Drop(t.Context(), ent, at); err != nil {
+		t.Fatalf("drop the one at %d: %v", at, err)
 	}
 }
 

@@ -39,6 +39,7 @@ type Fixture struct {
 func Run(t *testing.T, open func(*testing.T) Fixture) {
 	groups := map[string]map[string]func(*testing.T, Fixture){
 		"append": appending, "load": loading, "source": reading, "outcomes": outcomes, "snapshots": snapshots,
+		"giving up": givingUp,
 	}
 	for name, rules := range groups {
 		t.Run(name, func(t *testing.T) {
