@@ -271,7 +271,9 @@ func TestServe_stopsWhileRequestsAreInProgress(t *testing.T) {
 	p := serve(t, t.TempDir(), "--demo")
 	waiting := make(chan int, 1)
 	go func() { waiting <- p.Status("/api/v1/enterprises/demo-acme/peers?min_seq=1000000") }()
-	p.Eventually("the request has arrived", func() bool { return p.Status("/livez") == http.StatusOK })
+	p.Eventually("the request has arrived", func() bool {
+		return strings.Contains(body(t, p, "/metrics"), "peering_http_requests_in_progress 2\n")
+	})
 	began := time.Now()
 	if code := p.Stop(); code != 0 {
 		t.Errorf("code %d", code)

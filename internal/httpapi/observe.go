@@ -22,14 +22,19 @@ func (a *api) observed(next http.Handler) (http.Handler, error) {
 		Name: "peering_http_request_duration_seconds", Help: "Time to answer a request, by route.",
 		Buckets: []float64{.001, .0025, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"method", "route"})
+	running := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "peering_http_requests_in_progress", Help: "Requests that have arrived and are not answered yet, this one included.",
+	})
 	if reg := a.opts.Metrics; reg != nil {
-		for _, c := range []prometheus.Collector{total, seconds} {
+		for _, c := range []prometheus.Collector{total, seconds, running} {
 			if err := reg.Register(c); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		running.Inc()
+		defer running.Dec()
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
 		next.ServeHTTP(rec, r)

@@ -90,6 +90,9 @@ func Main(m *testing.M) int {
 func Background() []goleak.Option {
 	return []goleak.Option{
 		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*Server).cleanupOCSPCache"),
+		// Of a stream that was being made at the moment when its server stopped.
+		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop"),
+		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"),
 	}
 }
 
