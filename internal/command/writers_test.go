@@ -100,11 +100,9 @@ func manyWriters(t *testing.T, b backend, each int, processes ...*Handler) {
 func onStreams(t testing.TB, p testkit.Topology) backend {
 	t.Helper()
 	nc := testkit.Connect(t, p.URL)
-	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
-	defer cancel()
-	if err := eventstore.Ensure(ctx, nc, eventstore.StreamOptions{Replicas: p.Replicas, MaxBytes: 64 << 20}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Eventually(t, "the streams", func() bool {
+		return eventstore.Ensure(context.Background(), nc, eventstore.StreamOptions{Replicas: p.Replicas, MaxBytes: 64 << 20}) == nil
+	})
 	return connected(t, nc)
 }
 
