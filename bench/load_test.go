@@ -152,23 +152,30 @@ func foldThroughWildcard(b *testing.B, nc *nats.Conn, ent events.EnterpriseID) f
 		if err != nil {
 			b.Fatal(err)
 		}
-		meta, err := m.Metadata()
-		if err != nil {
-			b.Fatal(err)
-		}
-		r, err := codec.Decode(events.Message{
-			Seq: events.Seq(meta.Sequence.Stream), Subject: m.Subject(), Header: m.Headers(), Data: m.Data(),
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
+		r, pending := recorded(b, codec, m)
 		if err := state.Evolve(r); err != nil {
 			b.Fatal(err)
 		}
-		if meta.NumPending == 0 {
+		if pending == 0 {
 			return milliseconds(time.Since(began))
 		}
 	}
+}
+
+// recorded is the event in m, and how many come after it.
+func recorded(b *testing.B, codec events.Codec, m jetstream.Msg) (r events.Recorded, pending uint64) {
+	b.Helper()
+	meta, err := m.Metadata()
+	if err != nil {
+		b.Fatal(err)
+	}
+	r, err = codec.Decode(events.Message{
+		Seq: events.Seq(meta.Sequence.Stream), Subject: m.Subject(), Header: m.Headers(), Data: m.Data(),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return r, meta.NumPending
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }

@@ -148,6 +148,7 @@ func oneByOne(b *testing.B, nc *nats.Conn, d testkit.Database) float64 {
 	defer db.Close()
 	messages, last := ordered(b, nc)
 	defer messages.Stop()
+	codec := events.NewCodec(events.Default())
 	began := time.Now()
 	n := min(sample, int(last)) // #nosec G115 -- small
 	for range n {
@@ -155,16 +156,7 @@ func oneByOne(b *testing.B, nc *nats.Conn, d testkit.Database) float64 {
 		if err != nil {
 			b.Fatal(err)
 		}
-		meta, err := m.Metadata()
-		if err != nil {
-			b.Fatal(err)
-		}
-		r, err := events.NewCodec(events.Default()).Decode(events.Message{
-			Seq: events.Seq(meta.Sequence.Stream), Subject: m.Subject(), Header: m.Headers(), Data: m.Data(),
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
+		r, _ := recorded(b, codec, m)
 		applyOne(b, db, r)
 	}
 	return float64(n) / time.Since(began).Seconds()

@@ -253,7 +253,8 @@ func hasLoneSurrogate(raw []byte) bool {
 	return false
 }
 
-// surrogate returns the surrogate that escape ("uXXXX…") stands for, or 0.
+// surrogate returns the surrogate that escape, a u with four digits and more
+// behind it, stands for, or 0.
 func surrogate(escape []byte) uint64 {
 	if len(escape) < 5 || escape[0] != 'u' {
 		return 0
