@@ -83,6 +83,6 @@ func notFound(format string, args ...any) error {
 	if err != nil { // of texts and a number: does not happen
 		return err
 	}
-	e.Document = document
+	e.Document = append(document, '\n')
 	return &e
 }
