@@ -43,7 +43,7 @@ func Command(role config.Role) *cobra.Command {
 				return err
 			}
 			if asks {
-				return healthcheck(cmd.Context(), c.Listen)
+				return healthcheck(cmd.Context(), c)
 			}
 			log := newLogger(cmd.ErrOrStderr(), c)
 			for _, name := range unknown {

@@ -89,9 +89,8 @@ func (p *process) httpOptions() httpapi.Options {
 		Logger: p.log, Metrics: p.metrics, Gatherer: p.metrics,
 	}
 	if p.decides() {
-		o.Backends = func() (httpapi.Backends, bool) {
-			return httpapi.Backends{Commands: &p.late, Directory: &p.late}, true
-		}
+		o.Backends = p.late.now
+		o.Limits = httpapi.Limits{PerToken: p.cfg.RateLimit, PerAddress: p.cfg.RateLimitAddress}
 	}
 	return o
 }
@@ -100,8 +99,17 @@ func (p *process) httpOptions() httpapi.Options {
 // answered, or the time for that is over.
 func (p *process) serveHTTP(ctx context.Context, handler http.Handler, listener net.Listener) error {
 	server := httpapi.NewServer(handler, p.log)
+	serve := server.Serve
+	if p.cfg.TLSCert != "" {
+		cert, err := loadCertificate(p.cfg.TLSCert, p.cfg.TLSKey, p.log)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		server.TLSConfig = cert.config()
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- serve(listener) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve HTTP: %w", err)

@@ -64,6 +64,7 @@ func (p *process) work(ctx context.Context) error {
 	start(true, func(ctx context.Context) error { p.health.run(ctx); return nil })
 	start(true, p.openLog)
 	start(p.decides() || p.projects(), p.openTables)
+	start(p.decides(), p.keepTokens)
 	start(p.decides(), p.decide)
 	start(p.decides(), p.answer)
 	start(p.projects(), p.project)

@@ -208,11 +208,11 @@ func TestRun_unreachableDatabase(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "later")
 	env := []string{"NATS_URL=nats://" + nc.Addr(), "PEERING_DATABASE_URL=sqlite:" + filepath.Join(dir, "p.db")}
 	api := run(t, config.API, env...)
-	testkit.Eventually(t, "commands", func() bool {
-		resp, _ := api.do(http.MethodPost, "/api/v1/enterprises", acme)
-		return resp.StatusCode == http.StatusCreated || resp.StatusCode == http.StatusConflict
-	})
 	unavailable(t, api, http.MethodGet, "/api/v1/enterprises", "")
+	unavailable(t, api, http.MethodPost, "/api/v1/enterprises", acme) // the database knows who may
+	if s := api.status("/health"); s != http.StatusServiceUnavailable {
+		t.Errorf("/health answers %d", s)
+	}
 	if s := api.status("/readyz"); s != http.StatusServiceUnavailable {
 		t.Errorf("/readyz answers %d", s)
 	}
@@ -221,9 +221,11 @@ func TestRun_unreachableDatabase(t *testing.T) {
 	}
 	run(t, config.Projector, env...).ready()
 	api.ready()
-	if s := api.status("/api/v1/enterprises/acme"); s != http.StatusOK {
-		t.Errorf("after the database came: %d", s)
+	resp, receipt := api.do(http.MethodPost, "/api/v1/enterprises", acme)
+	if resp.StatusCode != http.StatusCreated {
+		t.Fatalf("after the database came: %d %s", resp.StatusCode, receipt)
 	}
+	sees(t, api, receipt)
 }
 
 // TestRun_wrongStreamIsAClearError: waiting would not help, so the program ends

@@ -51,6 +51,9 @@ func runServe(ctx context.Context, c config.Config, stdout io.Writer, log *slog.
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
 
+	if err := admit(ctx, c, log); err != nil {
+		return err
+	}
 	server, err := embednats.Start(embednats.Options{
 		Dir: filepath.Join(c.Data, "nats"), Listen: c.NATSListen,
 		SyncAlways: true, MaxStore: c.MaxStore, Logger: log.With("part", "nats"),
@@ -89,6 +92,9 @@ func thrifty() (undo func()) {
 
 // runProgram runs one role against a NATS server and a database elsewhere.
 func runProgram(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Logger) error {
+	if err := admit(ctx, c, log); err != nil {
+		return err
+	}
 	nc, err := connectNATS(c, log)
 	if err != nil {
 		return err

@@ -4,29 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
+	"github.com/peering/peering/internal/config"
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/eventstore"
-	"github.com/peering/peering/internal/httpapi"
 	"github.com/peering/peering/internal/readmodel"
 )
 
 // openTables prepares the database: the tables that are not derived from the
 // log, whoever comes first. Data of a newer program is not touched.
 func (p *process) openTables(ctx context.Context) error {
-	db, err := readmodel.Open(ctx, p.cfg.DatabaseURL)
+	db, err := openDatabase(ctx, p.cfg, p.log)
 	if err != nil {
 		return err
 	}
-	var newer *readmodel.NewerError
-	hopeless := func(err error) bool { return errors.As(err, &newer) }
-	if err := untilItWorks(ctx, p.log, "the database", hopeless, db.Migrate); err != nil {
-		return errors.Join(err, db.Close())
-	}
 	p.tables.keep(db)
 	return nil
+}
+
+// openDatabase opens the database once it answers, with its tables made.
+func openDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*readmodel.DB, error) {
+	db, err := readmodel.Open(ctx, c.DatabaseURL)
+	if err != nil {
+		return nil, err
+	}
+	var newer *readmodel.NewerError
+	hopeless := func(err error) bool { return errors.As(err, &newer) }
+	if err := untilItWorks(ctx, log, "the database", hopeless, db.Migrate); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 // answer opens the queries of the API.
@@ -35,8 +45,7 @@ func (p *process) answer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var d httpapi.Directory = db.Directory()
-	p.late.directory.Store(&d)
+	p.late.directory.Store(db.Directory())
 	return nil
 }
 

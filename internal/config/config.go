@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +45,11 @@ type Config struct {
 	Replicas    int
 	LogMaxBytes int64
 	MaxStore    int64
+
+	AdminTokenFile   string // holds the first token of a deployment that has none
+	TLSCert, TLSKey  string // files; empty: HTTP is not encrypted
+	RateLimit        int    // requests a second with one token
+	RateLimitAddress int    // requests a second from one address without a good token
 
 	LogLevel        slog.Level
 	LogFormat       string // LogAuto, LogText or LogJSON
@@ -95,6 +101,12 @@ func StoreFor(logMaxBytes int64) int64 {
 	return logMaxBytes + max(logMaxBytes/5*2, little)
 }
 
+// ListensOnLoopback reports whether HTTP can be reached from this machine alone.
+func (c *Config) ListensOnLoopback() bool {
+	host, _, err := net.SplitHostPort(c.Listen)
+	return err == nil && isLoopback(host)
+}
+
 // validate returns what is wrong with the settings taken together; the form of
 // each single value was checked when it was read. origin names where a value
 // came from, unread are the keys that have none because it was wrong.
@@ -106,6 +118,7 @@ func (c *Config) validate(origin func(key string) string, unread map[string]bool
 			faults = append(faults, Fault{origin(keys[0]), problem})
 		}
 	}
+	check((c.TLSCert == "") != (c.TLSKey == ""), "tls_cert and tls_key come together", "tls_cert", "tls_key")
 	if c.Role == Serve {
 		check(c.Replicas != 1, "the embedded server is a single one: must be 1", "replicas")
 		need := StoreFor(c.LogMaxBytes)

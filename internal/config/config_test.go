@@ -82,7 +82,7 @@ func TestLoad_everyFaultIsReportedAtOnceUnderTheNameItWasGivenBy(t *testing.T) {
 	path := write(t, "log_max_bytes: lots\nlisten_on: x\n")
 	_, _, err := config.Load(config.Serve, config.Sources{
 		File:    path,
-		Environ: []string{"PEERING_LISTEN=0.0.0.0:80", "PEERING_REPLICAS=3"},
+		Environ: []string{"PEERING_LISTEN=0.0.0.0", "PEERING_REPLICAS=3"},
 		Flags:   map[string]string{"demo": "perhaps"},
 	})
 	var faults config.Faults
@@ -161,8 +161,10 @@ func TestLoad_refuses(t *testing.T) {
 		env  string
 		want string
 	}{
-		"an address that others reach":       {config.Serve, "PEERING_LISTEN=192.0.2.1:80", "not a loopback address"},
-		"every address":                      {config.Serve, "PEERING_LISTEN=:80", "not a loopback address"},
+		"a projector that others reach":      {config.Projector, "PEERING_LISTEN=192.0.2.1:80", "not a loopback address"},
+		"a prober on every address":          {config.Prober, "PEERING_LISTEN=:80", "not a loopback address"},
+		"a certificate without its key":      {config.API, "PEERING_TLS_CERT=/dev/null", "come together"},
+		"no requests at all":                 {config.API, "PEERING_RATE_LIMIT=0", "above zero"},
 		"an address without port":            {config.Serve, "PEERING_LISTEN=127.0.0.1", "not HOST:PORT"},
 		"a port out of range":                {config.Serve, "PEERING_LISTEN=127.0.0.1:70000", "65535"},
 		"an open embedded server":            {config.Serve, "PEERING_NATS_LISTEN=0.0.0.0:4222", "not a loopback address"},

@@ -27,6 +27,7 @@ var (
 	programs   = []Role{API, Projector, Prober}
 	embedded   = []Role{Serve}
 	withSQL    = []Role{Serve, API, Projector}
+	withAPI    = []Role{Serve, API}
 )
 
 // Settings lists every setting in the order in which people should read it.
@@ -75,7 +76,17 @@ func table() []setting {
 		entry("demo", "false", embedded,
 			"add the enterprise demo-acme and its peers", boolean(func(c *Config) *bool { return &c.Demo })),
 		entry("listen", "127.0.0.1:8080", everywhere,
-			"loopback address of HTTP; port 0 picks a free one (projector: port 8081, prober: 8082)", loopback(func(c *Config) *string { return &c.Listen })),
+			"address of HTTP; port 0 picks a free one (projector: port 8081, prober: 8082, both on loopback alone); beyond loopback a token must exist", listenAddress),
+		entry("admin_token_file", "", withAPI,
+			"file with the admin token that a deployment without tokens gets as its first", readable(func(c *Config) *string { return &c.AdminTokenFile })),
+		entry("tls_cert", "", withAPI,
+			"file with the certificate of HTTPS and its chain, PEM; read again when it changes", readable(func(c *Config) *string { return &c.TLSCert })),
+		entry("tls_key", "", withAPI,
+			"file with the key of the certificate, PEM", readable(func(c *Config) *string { return &c.TLSKey })),
+		entry("rate_limit", "1000", withAPI,
+			"requests a second with one token; twice as many may come at once", count(func(c *Config) *int { return &c.RateLimit })),
+		entry("rate_limit_address", "50", withAPI,
+			"requests a second from one address without a good token", count(func(c *Config) *int { return &c.RateLimitAddress })),
 		entry("nats_listen", "", embedded,
 			"loopback address at which the embedded NATS server takes connections; empty: none", loopback(func(c *Config) *string { return &c.NATSListen })),
 		entry("database_url", "", withSQL,

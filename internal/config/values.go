@@ -55,25 +55,63 @@ func oneOf(field func(*Config) *string, values ...string) func(*Config, string) 
 	}
 }
 
-// loopback takes HOST:PORT where HOST is this machine alone: until callers are
-// told apart, nobody else may reach a listener.
+// listenAddress takes where HTTP listens. Beyond loopback callers need tokens,
+// which only the roles with the API know; whether there are any is found out
+// when the program starts.
+func listenAddress(c *Config, v string) error {
+	if c.Role != Serve && c.Role != API {
+		return loopback(func(c *Config) *string { return &c.Listen })(c, v)
+	}
+	if _, err := hostPort(v); err != nil {
+		return err
+	}
+	c.Listen = v
+	return nil
+}
+
+// loopback takes HOST:PORT where HOST is this machine alone: callers are not
+// told apart there.
 func loopback(field func(*Config) *string) func(*Config, string) error {
 	return func(c *Config, v string) error {
 		if v == "" {
 			return nil
 		}
-		host, port, err := net.SplitHostPort(v)
+		host, err := hostPort(v)
 		if err != nil {
-			return fmt.Errorf("%q is not HOST:PORT", v)
+			return err
 		}
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return fmt.Errorf("%q: the port is not a number up to 65535", v)
-		}
-		ip, err := netip.ParseAddr(host)
-		if host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		if !isLoopback(host) {
 			return fmt.Errorf("%q is not a loopback address; use 127.0.0.1, ::1 or localhost", v)
 		}
 		*field(c) = v
+		return nil
+	}
+}
+
+func hostPort(v string) (host string, err error) {
+	host, port, err := net.SplitHostPort(v)
+	if err != nil {
+		return "", fmt.Errorf("%q is not HOST:PORT", v)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", fmt.Errorf("%q: the port is not a number up to 65535", v)
+	}
+	return host, nil
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// count takes a whole number above zero.
+func count(field func(*Config) *int) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is not a whole number above zero", v)
+		}
+		*field(c) = n
 		return nil
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/domain"
 )
 
 // Commands is the write loop. An error that wraps command.ErrUnavailable is
@@ -25,19 +26,22 @@ type Commands interface {
 	Handle(ctx context.Context, req command.Request) (command.Receipt, error)
 }
 
-// Backends is what the routes under /api/v1 work on.
+// Backends is what the routes under /api/v1 work on. One that is nil is not
+// connected yet: what needs it is answered 503 "starting" until then.
 type Backends struct {
+	Tokens    Tokens // who callers are: everything under /api/v1 needs it
 	Commands  Commands
 	Directory Directory
 }
 
 // Options is what New needs. Health is required; everything else has a default.
 type Options struct {
-	// Backends returns what the API works on; false means that the program is
-	// still connecting, and requests are answered 503 "starting" until then. It
-	// is called for each request and must not wait. Nil: the program has no API,
-	// and only the operational routes are served.
-	Backends func() (Backends, bool)
+	// Backends returns what the API works on, as far as it is connected. It is
+	// called for each request and must not wait. Nil: the program has no API, and
+	// only the operational routes are served, to callers on loopback.
+	Backends func() Backends
+	// Limits bound how often callers may ask. The zero value: DefaultLimits.
+	Limits Limits
 	// Health tells how the program is.
 	Health HealthSource
 	// AllowedHosts are names in the Host header to accept besides those of
@@ -67,11 +71,12 @@ type api struct {
 	huma     huma.API
 	adminURL adminURL
 	now      func() time.Time
+	limits   *limiter
 	methods  map[string][]string // of each path, for Allow
 }
 
-// New returns the handler of every route. It serves callers on loopback only.
-// An error names the option that is wrong.
+// New returns the handler of every route. While no token exists it serves
+// callers on loopback only. An error names the option that is wrong.
 func New(opts Options) (http.Handler, error) {
 	if opts.Health == nil {
 		return nil, errors.New("httpapi: Options.Health is missing")
@@ -83,6 +88,7 @@ func New(opts Options) (http.Handler, error) {
 	a := &api{
 		opts: opts, log: opts.Logger, now: opts.Now, adminURL: admin,
 		mux: http.NewServeMux(), methods: map[string][]string{},
+		limits: newLimiter(opts.Limits),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -95,10 +101,11 @@ func New(opts Options) (http.Handler, error) {
 		a.enterpriseRoutes()
 		a.peerRoutes()
 		a.trustedServerRoutes()
+		a.tokenRoutes()
 	}
 	a.healthRoutes()
 	if opts.Gatherer != nil {
-		a.plain("/metrics", promhttp.HandlerFor(opts.Gatherer, promhttp.HandlerOpts{}))
+		a.overall("/metrics", promhttp.HandlerFor(opts.Gatherer, promhttp.HandlerOpts{}))
 	}
 	if err := a.documentRoute(); err != nil {
 		return nil, fmt.Errorf("httpapi: the OpenAPI document: %w", err)
@@ -115,6 +122,17 @@ func New(opts Options) (http.Handler, error) {
 func (a *api) plain(path string, h http.Handler) {
 	a.mux.Handle("GET "+path, h)
 	a.methods[path] = append(a.methods[path], http.MethodGet)
+}
+
+// overall is plain for what shows something of every enterprise.
+func (a *api) overall(path string, h http.Handler) {
+	a.plain(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !principalOf(r).SeesAll() {
+			problem(domain.Forbidden, "", "This shows all enterprises; the token is for one.").write(w)
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
 }
 
 // humaConfig turns off what the framework would serve by itself: a page that

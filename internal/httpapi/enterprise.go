@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/readmodel"
@@ -53,7 +54,7 @@ func (a *api) enterpriseRoutes() {
 		params:  listParams(nil, "id, description, domain or server"),
 	}, a.listEnterprises)
 	register(a, operation{
-		id: "register-enterprise", tag: enterpriseTag, method: http.MethodPost, path: enterprisesPath, status: http.StatusCreated,
+		id: "register-enterprise", tag: enterpriseTag, right: access.ChangePeers, method: http.MethodPost, path: enterprisesPath, status: http.StatusCreated,
 		summary: "Register an enterprise", params: addParams(), body: registerEnterpriseDoc(),
 		codes: []domain.Code{domain.Exists},
 	}, a.registerEnterprise)
@@ -62,26 +63,26 @@ func (a *api) enterpriseRoutes() {
 		summary: "Show an enterprise", params: readParams(enterpriseParam()), codes: read,
 	}, a.showEnterprise)
 	register(a, operation{
-		id: "edit-enterprise", tag: enterpriseTag, method: http.MethodPatch, path: enterprisePath,
+		id: "edit-enterprise", tag: enterpriseTag, right: access.ChangePeers, method: http.MethodPatch, path: enterprisePath,
 		summary: "Change an enterprise", about: "A merge patch (RFC 7396): all the given fields change, or none.",
 		params: changeParams(enterpriseParam()), body: editEnterpriseDoc(), codes: write,
 	}, a.editEnterprise)
 	register(a, operation{
-		id: "remove-enterprise", tag: enterpriseTag, method: http.MethodDelete, path: enterprisePath,
+		id: "remove-enterprise", tag: enterpriseTag, right: access.ChangePeers, method: http.MethodDelete, path: enterprisePath,
 		summary: "Remove an enterprise", about: "Refused while it has peers. Its history stays.",
 		params: changeParams(enterpriseParam()), codes: write,
 	}, a.removeEnterprise)
 }
 
 func (a *api) listEnterprises(ctx context.Context, c *call) (*reply[List[Enterprise]], error) {
-	q := readmodel.EnterpriseQuery{ListQuery: c.listQuery()}
+	q := readmodel.EnterpriseQuery{ListQuery: c.listQuery(), Only: c.principal.Enterprise}
 	page, err := read(ctx, c, "", func(ctx context.Context) (readmodel.Page[readmodel.Enterprise], error) {
 		return c.Directory.Enterprises(ctx, q)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return listOf(page, enterpriseOf), nil
+	return listOf(page, c.enterpriseOf), nil
 }
 
 func (a *api) registerEnterprise(ctx context.Context, c *call) (*reply[Receipt], error) {
@@ -104,6 +105,9 @@ func (a *api) registerEnterprise(ctx context.Context, c *call) (*reply[Receipt],
 	if err != nil {
 		return nil, err
 	}
+	if !c.principal.Sees(ent) { // whether it exists or not
+		return nil, problem(domain.Forbidden, "id", "The token is for another enterprise.")
+	}
 	out, err := c.give(ctx, ent, cmd)
 	if err != nil {
 		return nil, err
@@ -123,7 +127,7 @@ func (a *api) showEnterprise(ctx context.Context, c *call) (*reply[Enterprise], 
 	if err := enterpriseError(ent, row, err); err != nil {
 		return nil, err
 	}
-	return &reply[Enterprise]{ETag: etagOf(row.Revision, row.LastSeq), Body: enterpriseOf(row)}, nil
+	return &reply[Enterprise]{ETag: etagOf(row.Revision, row.LastSeq), Body: c.enterpriseOf(row)}, nil
 }
 
 func (a *api) editEnterprise(ctx context.Context, c *call) (*reply[Receipt], error) {
@@ -148,7 +152,7 @@ func (c *call) toEnterprise(ctx context.Context, name domain.CommandName) (*repl
 	return c.give(ctx, ent, cmd)
 }
 
-func enterpriseOf(row readmodel.Enterprise) Enterprise {
+func (c *call) enterpriseOf(row readmodel.Enterprise) Enterprise {
 	e := Enterprise{
 		ID: row.ID, Description: row.Description, Domain: row.Domain,
 		Server:   Server{row.Server.Hostname, orNull(row.Server.Address), orNull(row.Server.Version), row.Server.Deployment},
@@ -159,7 +163,7 @@ func enterpriseOf(row readmodel.Enterprise) Enterprise {
 	if e.Peers.ByStatus == nil {
 		e.Peers.ByStatus = map[events.Status]int{}
 	}
-	if row.DomainShared {
+	if row.DomainShared && c.principal.SeesAll() { // else it would tell of an enterprise that is not there for the caller
 		e.Warnings = append(e.Warnings, domain.Warning{
 			Code: "domain_shared", Message: "another enterprise of this deployment has the domain " + row.Domain + " too",
 		})

@@ -11,15 +11,16 @@ import (
 	"github.com/peering/peering/internal/domain"
 )
 
-// loopbackActor is who a caller on loopback is.
-const loopbackActor = "loopback"
-
-// guarded stands before every route. There are no tokens: whoever can connect
-// from this machine is the administrator, and nobody else is served. A page of
-// another site in a browser on this machine can connect too, so the Host must
-// be a loopback name (its DNS cannot be made to say so) and a write must not
-// come from another origin. The probes of an orchestrator, /livez and /readyz,
-// are open.
+// guarded stands before every route and finds out who the caller is.
+//
+// A caller with a bearer token is the holder of that. While no token exists,
+// whoever can connect from this machine is the administrator, and nobody else is
+// served. A page of another site in a browser on this machine can connect too,
+// so the Host must then be a loopback name (its DNS cannot be made to say so),
+// and a write must never come from another origin.
+//
+// The probes of an orchestrator, /livez and /readyz, are open to everybody; what
+// shows no data of the deployment is so as soon as it has tokens (see isPublic).
 func (a *api) guarded(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -35,11 +36,13 @@ func (a *api) guarded(next http.Handler) http.Handler {
 			problem(domain.NotFound, "", "There is nothing at this path.").write(w)
 		case r.URL.Path == "/livez" || r.URL.Path == "/readyz":
 			next.ServeHTTP(w, r)
-		case !fromLoopback(r.RemoteAddr):
-			problem(domain.Forbidden, "", "Only callers on this machine are served.").write(w)
-		case !a.hostAllowed(r.Host):
-			problem(domain.Forbidden, "Host", "The Host header must be a name of this machine's loopback, such as localhost.").write(w)
 		default:
+			who, refusal := a.identify(r)
+			if refusal != nil {
+				a.refuse(r, refusal).write(w)
+				return
+			}
+			callerOf(r).principal = who
 			protected.ServeHTTP(w, r)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
@@ -78,6 +79,18 @@ func pageOf[T any](d *condition, row T) readmodel.Page[T] {
 	return readmodel.Page[T]{Items: []T{row}, NextCursor: d.cursor, Sequence: 77}
 }
 
+// noTokens is a deployment without tokens.
+type noTokens struct{ Tokens }
+
+func (noTokens) Open(context.Context) (bool, error) { return true, nil }
+func (noTokens) Knows(string) bool                  { return false }
+func (noTokens) Authenticate(context.Context, string) (access.Principal, error) {
+	return access.Principal{}, access.ErrUnknown
+}
+
+// loopbackActor is who callers are while there are no tokens.
+const loopbackActor = "loopback"
+
 // healthFunc is a HealthSource.
 type healthFunc func() Report
 
@@ -109,7 +122,7 @@ func forbidden(t testing.TB) commandsFunc {
 func newAPI(t testing.TB, commands Commands, directory Directory, change ...func(*Options)) http.Handler {
 	t.Helper()
 	opts := Options{
-		Backends: func() (Backends, bool) { return Backends{commands, directory}, true },
+		Backends: func() Backends { return Backends{Tokens: noTokens{}, Commands: commands, Directory: directory} },
 		Health:   healthy(), Now: noon,
 	}
 	for _, f := range change {
@@ -183,7 +196,7 @@ func wantProblem(t testing.TB, a answer, status int, code domain.Code, field str
 	if p.Type == "" || p.Title == "" || p.Detail == "" {
 		t.Errorf("the problem is not complete: %s", a.Body)
 	}
-	if retry := a.Header.Get("Retry-After"); (retry != "") != (status == http.StatusServiceUnavailable) {
+	if retry := a.Header.Get("Retry-After"); (retry != "") != (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) {
 		t.Errorf("Retry-After %q with status %d", retry, status)
 	}
 	return p

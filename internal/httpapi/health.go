@@ -88,7 +88,7 @@ func (a *api) healthRoutes() {
 		}
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	}))
-	a.plain("/health", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	a.overall("/health", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		report := a.report(r)
 		status := http.StatusOK
 		if report.Level() == Red {

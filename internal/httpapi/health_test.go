@@ -93,7 +93,12 @@ func TestHealth_aReportHasADeadline(t *testing.T) {
 func TestStarting_routesAnswerUntilTheBackEndsAreThere(t *testing.T) {
 	connected := false
 	h := newAPI(t, nil, nil, func(o *Options) {
-		o.Backends = func() (Backends, bool) { return Backends{commandsFunc(accept), &condition{}}, connected }
+		o.Backends = func() Backends {
+			if !connected {
+				return Backends{}
+			}
+			return Backends{Tokens: noTokens{}, Commands: commandsFunc(accept), Directory: &condition{}}
+		}
 	})
 	for _, target := range reads() {
 		wantProblem(t, ask(h, "GET", target, ""), 503, codeStarting, "")

@@ -37,12 +37,14 @@ func (a *api) observed(next http.Handler) (http.Handler, error) {
 		defer running.Dec()
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
+		ctx := withCaller(r.Context())
+		r = r.WithContext(ctx)
 		next.ServeHTTP(rec, r)
 		took := time.Since(start)
 		method, route := labels(r)
 		total.WithLabelValues(method, route, strconv.Itoa(rec.code())).Inc()
 		seconds.WithLabelValues(method, route).Observe(took.Seconds())
-		a.log.LogAttrs(r.Context(), slog.LevelDebug, "request answered",
+		a.log.LogAttrs(ctx, slog.LevelDebug, "request answered",
 			slog.String("method", method), slog.String("route", route),
 			slog.Int("status", rec.code()), slog.Float64("ms", float64(took.Microseconds())/1000))
 	}), nil

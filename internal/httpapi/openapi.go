@@ -42,11 +42,16 @@ func (a *api) describe(op operation) huma.Operation {
 // allCodes are the codes op may be refused with, those of every operation among
 // them.
 func (op operation) allCodes() []domain.Code {
-	codes := []domain.Code{domain.Malformed, domain.Forbidden, domain.Invalid, codeInternal, codeStarting, codeUnavailable}
-	if op.method == http.MethodGet {
-		codes = append(codes, codeHeld)
-	} else {
+	codes := []domain.Code{
+		domain.Malformed, codeUnauthenticated, domain.Forbidden, domain.Invalid, codeTooMany, codeInternal, codeStarting, codeUnavailable,
+	}
+	switch {
+	case op.method != http.MethodGet && slices.Contains(op.neededParts(), theLog):
 		codes = append(codes, domain.IDReused, codeConflict, codeTimeout, codeTooLarge, codeMediaType)
+	case op.method == http.MethodPost:
+		codes = append(codes, codeTimeout, codeTooLarge, codeMediaType)
+	case slices.Contains(op.neededParts(), theDirectory):
+		codes = append(codes, codeHeld)
 	}
 	return append(codes, op.codes...)
 }
@@ -75,7 +80,10 @@ func problemResponse(schema *huma.Schema, status int, codes []domain.Code) *huma
 		Description: http.StatusText(status) + ": " + strings.Join(names, ", "),
 		Content:     map[string]*huma.MediaType{problemType: {Schema: schema, Examples: examples}},
 	}
-	if status == http.StatusServiceUnavailable {
+	switch status {
+	case http.StatusUnauthorized:
+		r.Headers = map[string]*huma.Param{"WWW-Authenticate": {Description: "How to authenticate.", Schema: &huma.Schema{Type: huma.TypeString}}}
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		r.Headers = map[string]*huma.Param{"Retry-After": {Description: "Seconds after which to try again.", Schema: &huma.Schema{Type: huma.TypeInteger}}}
 	}
 	return r
@@ -86,6 +94,8 @@ func meaning(code domain.Code) string {
 	switch code {
 	case domain.Malformed:
 		return "What was sent cannot be read."
+	case codeUnauthenticated:
+		return "There is no token, or it is not a good one."
 	case domain.Forbidden:
 		return "The caller may not do this."
 	case domain.NotFound:
@@ -112,6 +122,8 @@ func meaning(code domain.Code) string {
 		return "The body is larger than 1 MiB."
 	case codeMediaType:
 		return "The body is not said to be JSON."
+	case codeTooMany:
+		return "The caller asks too often; Retry-After says when to go on."
 	case codeStarting:
 		return "The program is still starting."
 	case codeUnavailable:

@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/google/uuid"
 
+	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/domain"
 )
 
@@ -25,6 +26,8 @@ type operation struct {
 	id, summary, about string
 	method, path       string
 	tag                string
+	right              access.Right // that the caller needs; empty: Read, or what the command needs
+	needs              []part       // the back ends it works on; nil: the directory for a read, the log for a write
 	params             []*huma.Param
 	body               *bodyDoc // nil: the request needs no body
 	status             int      // of success; 0: 200
@@ -58,9 +61,10 @@ func (in *input) Resolve(ctx huma.Context) []error {
 // call is one request on its way through an operation.
 type call struct {
 	Backends
-	r     *http.Request
-	w     http.ResponseWriter
-	query url.Values // checked against the operation's params
+	principal access.Principal
+	r         *http.Request
+	w         http.ResponseWriter
+	query     url.Values // checked against the operation's params
 }
 
 // register adds op with its handler. Errors of the handler become problem
@@ -83,11 +87,11 @@ func serve[T any](ctx context.Context, a *api, op operation, in *input, handle f
 	if err != nil {
 		return nil, err
 	}
-	backends, ok := a.opts.Backends()
-	if !ok {
-		return nil, problem(codeStarting, "", "The program is still starting. Try again.")
+	c := &call{Backends: a.opts.Backends(), principal: principalOf(in.r), r: in.r, w: in.w, query: query}
+	if err := c.admit(op); err != nil {
+		return nil, err
 	}
-	out, err := handle(ctx, &call{Backends: backends, r: in.r, w: in.w, query: query})
+	out, err := handle(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +100,68 @@ func serve[T any](ctx context.Context, a *api, op operation, in *input, handle f
 	}
 	out.ContentType = "application/json"
 	return out, nil
+}
+
+// part is a back end that an operation cannot do without.
+type part int
+
+const (
+	theLog part = iota
+	theDirectory
+)
+
+// admit refuses a call that the caller may not make, or that cannot be answered
+// yet. What another enterprise's is looks like what does not exist, whether it
+// does or not; so that comes first.
+func (c *call) admit(op operation) error {
+	if strings.HasPrefix(op.path, enterprisePath) {
+		ent, err := c.enterprise()
+		if err != nil {
+			return err
+		}
+		if !c.principal.Sees(ent) {
+			return noSuch("enterprise", string(ent))
+		}
+	}
+	if right := op.neededRight(); right != "" && !c.principal.May(right) {
+		return c.lacks(right)
+	}
+	for _, p := range op.neededParts() {
+		switch {
+		case p == theLog && c.Commands == nil:
+			return starting("the event log")
+		case p == theDirectory && c.Directory == nil:
+			return starting("the database")
+		}
+	}
+	return nil
+}
+
+// lacks is the answer to a caller without a right.
+func (c *call) lacks(right access.Right) *Problem {
+	if right == access.Operate && c.principal.May(access.Administer) {
+		return problem(domain.Forbidden, "", "This concerns all enterprises; the token is for one.")
+	}
+	return problem(domain.Forbidden, "", "The token has the role %s; this needs one of: %s.", c.principal.Role, access.With(right))
+}
+
+// neededRight is what a caller needs before anything else is looked at; empty:
+// it depends on the command, and give asks.
+func (op operation) neededRight() access.Right {
+	if op.right == "" && op.method == http.MethodGet {
+		return access.Read
+	}
+	return op.right
+}
+
+func (op operation) neededParts() []part {
+	switch {
+	case op.needs != nil:
+		return op.needs
+	case op.method == http.MethodGet:
+		return []part{theDirectory}
+	}
+	return []part{theLog}
 }
 
 func (op operation) success() int {

@@ -65,6 +65,12 @@ func listParams(path []*huma.Param, searched string, extra ...*huma.Param) []*hu
 	}, extra)
 }
 
+// plainListParams are those of a list of what is not in the log, so that there
+// is no sequence to wait for.
+func plainListParams(searched string, extra ...*huma.Param) []*huma.Param {
+	return slices.DeleteFunc(listParams(nil, searched, extra...), func(p *huma.Param) bool { return p.Name == "min_seq" })
+}
+
 // addParams are those of a write that adds something, besides its path.
 func addParams(path ...*huma.Param) []*huma.Param {
 	return append(path,

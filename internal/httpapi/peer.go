@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/readmodel"
@@ -32,7 +33,7 @@ func (a *api) peerRoutes() {
 			textParam("description", "Only the peer of exactly this description, in any case.")),
 	}, a.listPeers)
 	register(a, operation{
-		id: "add-peer", tag: peerTag, method: http.MethodPost, path: peersPath, status: http.StatusCreated,
+		id: "add-peer", tag: peerTag, right: access.ChangePeers, method: http.MethodPost, path: peersPath, status: http.StatusCreated,
 		summary: "Add a peer", about: "A MiCollab peer brings its trusted-server entry with it.",
 		params: addParams(enterpriseParam()), body: addPeerDoc(),
 		codes: []domain.Code{domain.NotFound, domain.Gone, domain.Exists, domain.Unsupported},
@@ -65,7 +66,7 @@ func (a *api) peerRoutes() {
 		{domain.CancelMaintenance{}, "cancel-maintenance", http.MethodDelete, peerPath + "/maintenance", "Take the maintenance of a peer back", "", nil},
 	} {
 		register(a, operation{
-			id: o.id, tag: peerTag, method: o.method, path: o.path, summary: o.summary, about: o.about,
+			id: o.id, tag: peerTag, right: access.ChangePeers, method: o.method, path: o.path, summary: o.summary, about: o.about,
 			params: changeParams(enterpriseParam(), peerParam()), body: o.body, codes: write,
 		}, toPeer(o.command.Name()))
 	}

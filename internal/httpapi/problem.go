@@ -19,11 +19,13 @@ import (
 
 // Codes of refusals that do not come from the domain.
 const (
+	codeUnauthenticated  domain.Code = "unauthenticated"
 	codeConflict         domain.Code = "conflict"
 	codeMethodNotAllowed domain.Code = "method_not_allowed"
 	codeTimeout          domain.Code = "timeout"
 	codeTooLarge         domain.Code = "too_large"
 	codeMediaType        domain.Code = "unsupported_media_type"
+	codeTooMany          domain.Code = "too_many_requests"
 	codeInternal         domain.Code = "internal"
 	codeStarting         domain.Code = "starting"
 	codeUnavailable      domain.Code = "unavailable"
@@ -62,6 +64,8 @@ func statusOf(code domain.Code) int {
 	switch code {
 	case domain.Malformed:
 		return http.StatusBadRequest
+	case codeUnauthenticated:
+		return http.StatusUnauthorized
 	case domain.Forbidden:
 		return http.StatusForbidden
 	case domain.NotFound:
@@ -80,6 +84,8 @@ func statusOf(code domain.Code) int {
 		return http.StatusRequestEntityTooLarge
 	case codeMediaType:
 		return http.StatusUnsupportedMediaType
+	case codeTooMany:
+		return http.StatusTooManyRequests
 	case domain.Invalid, domain.Unsupported, domain.FollowsPeer, domain.IDReused:
 		return http.StatusUnprocessableEntity
 	case codeStarting, codeUnavailable, codeNotReady, codeHeld:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/readmodel"
@@ -70,7 +71,7 @@ func (a *api) trustedServerRoutes() {
 		codes:  []domain.Code{domain.NotFound, domain.Gone},
 	}, a.listTrustedServers)
 	register(a, operation{
-		id: "add-trusted-server", tag: trustedServerTag, method: http.MethodPost, path: trustedServersPath, status: http.StatusCreated,
+		id: "add-trusted-server", tag: trustedServerTag, right: access.ChangeTrust, method: http.MethodPost, path: trustedServersPath, status: http.StatusCreated,
 		summary: "Add a trusted server by hand", params: addParams(enterpriseParam()), body: addTrustedServerDoc(),
 		codes: []domain.Code{domain.NotFound, domain.Gone, domain.Exists},
 	}, a.addTrustedServer)
@@ -119,6 +120,10 @@ func (a *api) listAllTrustedServers(ctx context.Context, c *call) (*reply[List[T
 	q, err := c.trustedServerQuery(ent)
 	if err != nil {
 		return nil, err
+	}
+	q.Only = c.principal.Enterprise
+	if !c.principal.Sees(ent) {
+		ent = "" // nothing is said of whether it is held back either
 	}
 	page, err := read(ctx, c, ent, func(ctx context.Context) (readmodel.Page[readmodel.TrustedServer], error) {
 		return c.Directory.TrustedServers(ctx, q)
@@ -181,7 +186,17 @@ func (a *api) showTrustedServer(ctx context.Context, c *call) (*reply[TrustedSer
 // toTrustedServer returns the handler that reads the command called name and
 // gives it to the entry of the path.
 func toTrustedServer(name domain.CommandName) func(context.Context, *call) (*reply[Receipt], error) {
-	return toResource(name, (*call).trustedServer, aimAtTrustedServer)
+	return toResource(name, (*call).trustedServerToChange, aimAtTrustedServer)
+}
+
+// trustedServerToChange are the ids of the path, for a caller who may change
+// what they name: which right that takes depends on it.
+func (c *call) trustedServerToChange() (events.EnterpriseID, events.TrustedServerID, error) {
+	ent, id, err := c.trustedServer()
+	if right := access.RightForEntry(id); err == nil && !c.principal.May(right) {
+		err = c.lacks(right)
+	}
+	return ent, id, err
 }
 
 // aimAtTrustedServer returns cmd for the entry id, as aimAtPeer does.

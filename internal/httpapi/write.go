@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
@@ -42,16 +43,20 @@ type Receipt struct {
 // decode reads the body of the request as the command called name. DELETE and
 // other bodyless commands may leave it out.
 func (c *call) decode(name domain.CommandName) (domain.Command, error) {
-	body, err := c.body()
+	body, err := c.jsonBody()
 	if err != nil {
 		return nil, err
 	}
-	if len(body) > 0 {
-		if err := c.mediaType(); err != nil {
-			return nil, err
-		}
-	}
 	return command.Decode(name, body)
+}
+
+// jsonBody reads the body, which must be said to be JSON unless it is empty.
+func (c *call) jsonBody() ([]byte, error) {
+	body, err := c.body()
+	if err != nil || len(body) == 0 {
+		return body, err
+	}
+	return body, c.mediaType()
 }
 
 // body reads the whole body, up to the limit of a command.
@@ -109,7 +114,7 @@ func (c *call) mediaType() error {
 // request makes the command.Request of cmd from the headers. Their form is
 // judged by the write loop, the same for every way a command comes.
 func (c *call) request(ent events.EnterpriseID, cmd domain.Command) (command.Request, error) {
-	req := command.Request{Enterprise: ent, Command: cmd, Actor: loopbackActor}
+	req := command.Request{Enterprise: ent, Command: cmd, Actor: c.principal.Actor}
 	key, err := c.single(headerIdempotencyKey)
 	if err != nil {
 		return command.Request{}, err
@@ -194,6 +199,9 @@ func revisionOf(tag string) (events.Seq, bool) {
 
 // give gives cmd to ent and answers with its receipt.
 func (c *call) give(ctx context.Context, ent events.EnterpriseID, cmd domain.Command) (*reply[Receipt], error) {
+	if right := access.RightFor(cmd); !c.principal.May(right) {
+		return nil, c.lacks(right)
+	}
 	req, err := c.request(ent, cmd)
 	if err != nil {
 		return nil, err

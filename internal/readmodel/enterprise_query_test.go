@@ -33,7 +33,7 @@ func TestEnterprises_search(t *testing.T) {
 		s.registers("delta", events.EnterpriseRemoved{})
 		for _, c := range cases {
 			var got []events.EnterpriseID
-			for _, e := range must(s.Directory().Enterprises(t.Context(), EnterpriseQuery{ListQuery{Q: c.q}}))(t).Items {
+			for _, e := range must(s.Directory().Enterprises(t.Context(), EnterpriseQuery{ListQuery: ListQuery{Q: c.q}}))(t).Items {
 				got = append(got, e.ID)
 			}
 			if !slices.Equal(got, c.want) {

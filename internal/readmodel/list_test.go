@@ -27,7 +27,7 @@ func (s *stage) listers() []lister {
 	dir, ctx := s.Directory(), s.t.Context()
 	return []lister{
 		{"enterprises", slices.Sorted(maps.Keys(enterpriseSorts())), func(q ListQuery) (Page[string], error) {
-			page, err := dir.Enterprises(ctx, EnterpriseQuery{q})
+			page, err := dir.Enterprises(ctx, EnterpriseQuery{ListQuery: q})
 			return named(page, func(e Enterprise) string { return string(e.ID) }), err
 		}},
 		{"peers", slices.Sorted(maps.Keys(peerSorts(upnPresence("9.8")))), func(q ListQuery) (Page[string], error) {

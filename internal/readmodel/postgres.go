@@ -35,6 +35,11 @@ func (postgres) lockSchema(ctx context.Context, tx *sqlx.Tx) error {
 	return err
 }
 
+func (postgres) lockTable(ctx context.Context, tx *sqlx.Tx, name string) error {
+	_, err := tx.ExecContext(ctx, "LOCK TABLE "+name+" IN EXCLUSIVE MODE")
+	return err
+}
+
 func (postgres) maxRows(int) int { return 5000 }
 
 // source binds one array for each column, however many rows there are.

@@ -35,6 +35,7 @@ type ListQuery struct {
 // EnterpriseQuery lists enterprises; Q searches id, description, domain, server.
 type EnterpriseQuery struct {
 	ListQuery
+	Only events.EnterpriseID // the only one there is for who asks; empty: all
 }
 
 // PeerQuery lists the peers of an enterprise; Q searches description, server,
@@ -53,6 +54,7 @@ type PeerQuery struct {
 type TrustedServerQuery struct {
 	ListQuery
 	Enterprise  events.EnterpriseID
+	Only        events.EnterpriseID // the only enterprise there is for who asks; empty: all
 	Type        events.TrustType
 	Origin      string // "manual" or "peer"
 	Host        string // exact

@@ -25,8 +25,10 @@ func (sqlite) text() string                { return "TEXT" }
 func (sqlite) tableOptions() string        { return " WITHOUT ROWID" }
 func (sqlite) contains(text string) string { return "instr(" + text + ", ?) > 0" }
 
-// lockSchema does nothing: there is one writer, and its transaction is immediate.
-func (sqlite) lockSchema(context.Context, *sqlx.Tx) error { return nil }
+// The locks do nothing: there is one writer, and its transaction is immediate.
+
+func (sqlite) lockSchema(context.Context, *sqlx.Tx) error        { return nil }
+func (sqlite) lockTable(context.Context, *sqlx.Tx, string) error { return nil }
 
 // maxRows keeps a statement below the 32,766 values that SQLite takes, and
 // short enough to be parsed quickly.

@@ -74,6 +74,7 @@ func (d *Directory) trustedServerListing(q TrustedServerQuery) (*listing, error)
 	}
 	l.and("withdrawn = 0 AND removed_seq = 0")
 	l.filter("enterprise", "enterprise", string(q.Enterprise))
+	l.filter("enterprise", "enterprise", string(q.Only))
 	l.oneOf("type", string(q.Type), string(events.TrustPresence), string(events.TrustIM), string(events.TrustPeer))
 	l.filter("type", "type", string(q.Type))
 	l.oneOf("origin", q.Origin, originManual, originPeer)

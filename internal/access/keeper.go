@@ -1,0 +1,157 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/readmodel"
+)
+
+// Keeper makes, checks and revokes tokens. Any number of processes may run one
+// on the same database. It is safe for concurrent use.
+type Keeper struct {
+	tokens *readmodel.Tokens
+	now    func() time.Time
+	known  *known
+	used   *used
+}
+
+// NewKeeper returns a Keeper. Run should run beside it: it notes when tokens
+// were used. now is the clock; nil: time.Now.
+func NewKeeper(tokens *readmodel.Tokens, now func() time.Time) *Keeper {
+	if now == nil {
+		now = time.Now
+	}
+	return &Keeper{tokens: tokens, now: now, known: newKnown(), used: newUsed()}
+}
+
+// Create makes a token for what g says, and returns the token itself, which
+// nobody can show again. by is who wants it: what it may not do itself, it
+// cannot give away.
+//
+// The error is a *domain.Error (Forbidden, Invalid: nothing was made), or wraps
+// readmodel.ErrUnavailable: perhaps made, and worthless, because nobody has it.
+func (k *Keeper) Create(ctx context.Context, by Principal, g Grant) (readmodel.Token, string, error) {
+	if err := g.check(); err != nil {
+		return readmodel.Token{}, "", err
+	}
+	if !by.May(Administer) || !by.Sees(g.Enterprise) {
+		return readmodel.Token{}, "", &domain.Error{Code: domain.Forbidden, Field: "enterprise", Msg: "a token can be made only for what the maker's own token is for"}
+	}
+	secret := newSecret()
+	token := k.token(g, by.Actor, secret)
+	if err := k.tokens.Add(ctx, token, func(live []readmodel.Token) error { return mayBeFirst(g, live) }); err != nil {
+		return readmodel.Token{}, "", err
+	}
+	k.known.closed()
+	return token, secret, nil
+}
+
+func (k *Keeper) token(g Grant, by, secret string) readmodel.Token {
+	return readmodel.Token{
+		ID: uuid.Must(uuid.NewV7()).String(), Hash: hashOf(secret), Role: string(g.Role), Enterprise: g.Enterprise,
+		Note: g.Note, CreatedAt: k.now().UTC().Truncate(time.Microsecond), CreatedBy: by,
+	}
+}
+
+// mayBeFirst refuses a token that would end the time in which callers on
+// loopback may do everything, and leave nobody who may make the next.
+func mayBeFirst(g Grant, live []readmodel.Token) error {
+	if len(live) > 0 || g.Role == Admin && g.Enterprise == "" {
+		return nil
+	}
+	return &domain.Error{Code: domain.Invalid, Field: "role", Msg: "the first token must be one of an " + string(Admin) +
+		" for all enterprises: from then on callers on this machine need a token too, and nobody else could make the next one"}
+}
+
+// EnsureFirst gives a deployment that has no token the admin token secret, and
+// changes nothing when it has one. made reports which. note says where the token
+// comes from.
+func (k *Keeper) EnsureFirst(ctx context.Context, secret, note string) (made bool, err error) {
+	there := errors.New("there is a token")
+	g := Grant{Role: Admin, Note: note}
+	err = k.tokens.Add(ctx, k.token(g, note, secret), func(live []readmodel.Token) error {
+		if len(live) > 0 {
+			return there
+		}
+		return nil
+	})
+	if errors.Is(err, there) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Any reports whether there is a token that is good.
+func (k *Keeper) Any(ctx context.Context) (bool, error) { return k.tokens.Any(ctx) }
+
+// Revoke ends a token for good: here at once, in other processes within
+// freshFor. The last admin token for all enterprises stays, so that a deployment
+// that was closed once is never open again: make another one first.
+//
+// The error is a *domain.Error or wraps readmodel.ErrUnavailable: perhaps done.
+func (k *Keeper) Revoke(ctx context.Context, by Principal, id string) (readmodel.Token, error) {
+	var hash string
+	err := k.tokens.Revoke(ctx, id, by.Actor, k.now().UTC().Truncate(time.Microsecond), func(t readmodel.Token, live []readmodel.Token) error {
+		hash = t.Hash
+		if !by.May(Administer) || !sees(by, t) {
+			return noToken(id)
+		}
+		if t.Live() && isRoot(t) && countRoots(live) == 1 {
+			return &domain.Error{Code: domain.Invalid, Field: "token", Msg: "it is the last " + string(Admin) + " token for all enterprises: make another one first"}
+		}
+		return nil
+	})
+	if errors.Is(err, readmodel.ErrNotFound) {
+		err = noToken(id)
+	}
+	if err != nil {
+		return readmodel.Token{}, err
+	}
+	k.known.forget(hash)
+	return k.tokens.ByID(ctx, id)
+}
+
+// Token returns a token that by may see. The error is a *domain.Error NotFound,
+// or wraps readmodel.ErrUnavailable.
+func (k *Keeper) Token(ctx context.Context, by Principal, id string) (readmodel.Token, error) {
+	k.flush(ctx)
+	t, err := k.tokens.ByID(ctx, id)
+	if errors.Is(err, readmodel.ErrNotFound) || err == nil && !sees(by, t) {
+		return readmodel.Token{}, noToken(id)
+	}
+	return t, err
+}
+
+// List lists the tokens that by may see.
+func (k *Keeper) List(ctx context.Context, by Principal, q readmodel.TokenQuery) (readmodel.Page[readmodel.Token], error) {
+	k.flush(ctx)
+	if !by.SeesAll() {
+		q.Enterprise = by.Enterprise
+	}
+	return k.tokens.List(ctx, q)
+}
+
+func noToken(id string) error {
+	return &domain.Error{Code: domain.NotFound, Msg: fmt.Sprintf("there is no token %q", id)}
+}
+
+// sees reports whether a token exists for a principal: one for all enterprises
+// does not, for one that has a single enterprise.
+func sees(p Principal, t readmodel.Token) bool { return p.Sees(t.Enterprise) }
+
+func isRoot(t readmodel.Token) bool { return Role(t.Role) == Admin && t.Enterprise == "" }
+
+func countRoots(live []readmodel.Token) (n int) {
+	for _, t := range live {
+		if isRoot(t) {
+			n++
+		}
+	}
+	return n
+}
