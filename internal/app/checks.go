@@ -26,7 +26,9 @@ func (p *process) addChecks() {
 	if p.decides() || p.projects() {
 		p.health.add("database", true, p.checkDatabase)
 		p.health.add("caught_up", true, p.checkCaughtUp)
-		p.health.add("projection", false, p.checkProjection)
+		for _, m := range p.models {
+			p.health.add("projection_"+m.Name(), false, func(ctx context.Context) finding { return p.checkProjection(ctx, m) })
+		}
 	}
 	if p.probes() {
 		p.health.add("targets", true, p.checkTargets)

@@ -16,6 +16,7 @@ type lateBackends struct {
 	tokens    atomic.Pointer[access.Keeper]
 	commands  atomic.Pointer[command.Handler]
 	directory atomic.Pointer[readmodel.Directory]
+	audit     atomic.Pointer[readmodel.Audit]
 }
 
 // now returns those that are connected.
@@ -29,6 +30,9 @@ func (b *lateBackends) now() httpapi.Backends {
 	}
 	if d := b.directory.Load(); d != nil {
 		out.Directory = d
+	}
+	if a := b.audit.Load(); a != nil {
+		out.Audit = a
 	}
 	return out
 }

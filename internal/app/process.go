@@ -20,7 +20,6 @@ import (
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/httpapi"
 	"github.com/peering/peering/internal/prober"
-	"github.com/peering/peering/internal/projection"
 	"github.com/peering/peering/internal/readmodel"
 )
 
@@ -40,10 +39,9 @@ type process struct {
 	demoEnd *promise[events.Seq] // its last event
 	late    lateBackends
 	prober  atomic.Pointer[prober.Prober]
-	runner  atomic.Pointer[projection.Runner]
+	models  []*readModel
 
-	projected, targeted caughtUp
-	moved               progress
+	targeted caughtUp
 }
 
 // storage is what an embedded server writes to. Check says whether it still can;
@@ -57,7 +55,7 @@ func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, s storage) *pr
 	p := &process{
 		cfg: c, log: log, health: newHealth(), metrics: prometheus.NewRegistry(), nc: nc, storage: s,
 		events: newPromise[*eventLog](), tables: newPromise[*readmodel.DB](),
-		demoEnd: newPromise[events.Seq](),
+		demoEnd: newPromise[events.Seq](), models: readModels(),
 	}
 	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return p

@@ -3,14 +3,37 @@ package app
 import (
 	"context"
 	"errors"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/peering/peering/internal/config"
 	"github.com/peering/peering/internal/projection"
+	"github.com/peering/peering/internal/readmodel"
 )
 
-// project keeps the read models up to date. A log that is not the one they were
-// made from stops the projection and nothing else: what is there can still be
-// read, commands go on, and health says what has happened.
+// readModel is a projection in this process: who keeps it up to date here, if
+// anybody does, and what its checks remember.
+type readModel struct {
+	readmodel.Projection
+	runner    atomic.Pointer[projection.Runner]
+	projected caughtUp
+	moved     progress
+}
+
+func readModels() []*readModel {
+	var out []*readModel
+	for _, p := range readmodel.Projections() {
+		out = append(out, &readModel{Projection: p})
+	}
+	return out
+}
+
+// auditBatch is how many events the audit projection writes in one transaction:
+// it keeps each of them whole, and more at once take memory and save little.
+const auditBatch = 5000
+
+// project keeps the read models up to date. They do not wait for one another.
 func (p *process) project(ctx context.Context) error {
 	l, err := p.events.get(ctx)
 	if err != nil {
@@ -20,13 +43,28 @@ func (p *process) project(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := projection.New(l.reader, db, projection.Options{
-		Logger: p.log, Metrics: p.metrics,
-		// In one process nobody else can be at work: it holds the data directory.
-		TakeOver: p.cfg.Role == config.Serve,
-	})
-	p.runner.Store(r)
-	err = r.Run(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	for _, m := range p.models {
+		o := projection.Options{
+			Logger: p.log, Metrics: p.metrics, Projection: m.Projection,
+			// In one process nobody else can be at work: it holds the data directory.
+			TakeOver: p.cfg.Role == config.Serve,
+		}
+		if m.Name() == readmodel.AuditProjection().Name() {
+			o.BatchLimit = auditBatch
+		}
+		r := projection.New(l.reader, db, o)
+		m.runner.Store(r)
+		group.Go(func() error { return follow(ctx, r) })
+	}
+	return group.Wait()
+}
+
+// follow runs one projection. A log that is not the one its tables were made
+// from stops it and nothing else: what is there can still be read, commands go
+// on, and health says what has happened.
+func follow(ctx context.Context, r *projection.Runner) error {
+	err := r.Run(ctx)
 	var changed *projection.StreamChangedError
 	if errors.As(err, &changed) {
 		<-ctx.Done()
@@ -36,8 +74,8 @@ func (p *process) project(ctx context.Context) error {
 }
 
 // why is what the runner of this process says about itself, in words to add.
-func (p *process) why() string {
-	r := p.runner.Load()
+func (m *readModel) why() string {
+	r := m.runner.Load()
 	if r == nil {
 		return "; no projector is at work"
 	}
@@ -48,8 +86,8 @@ func (p *process) why() string {
 }
 
 // stopped is the error that ended the runner of this process.
-func (p *process) stopped() error {
-	if r := p.runner.Load(); r != nil && r.Status().Role == projection.Stopped {
+func (m *readModel) stopped() error {
+	if r := m.runner.Load(); r != nil && r.Status().Role == projection.Stopped {
 		return r.Status().Err
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/peering/peering/internal/config"
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/eventstore"
+	"github.com/peering/peering/internal/httpapi"
 	"github.com/peering/peering/internal/readmodel"
 )
 
@@ -46,12 +47,8 @@ func (p *process) answer(ctx context.Context) error {
 		return err
 	}
 	p.late.directory.Store(db.Directory())
+	p.late.audit.Store(db.Audit())
 	return nil
-}
-
-// position is how far the directory has got in the database.
-func position(ctx context.Context, db *readmodel.DB) (readmodel.State, error) {
-	return db.State(ctx, readmodel.DirectoryProjection())
 }
 
 // checkDatabase asks the database for an answer.
@@ -73,7 +70,7 @@ func (p *process) checkDemo(ctx context.Context) finding {
 	if !ok || !done {
 		return red("the demo is being added")
 	}
-	s, err := position(ctx, db)
+	s, err := db.State(ctx, readmodel.DirectoryProjection())
 	if err != nil {
 		return red("%v", err)
 	}
@@ -104,23 +101,29 @@ func (c *caughtUp) at(log *promise[*eventLog], at events.Seq) finding {
 
 // checkCaughtUp is red until queries show what was in the log at the start.
 func (p *process) checkCaughtUp(ctx context.Context) finding {
-	s, log, err := p.compare(ctx)
-	if err != nil {
-		return red("%v", err)
+	for _, m := range p.models {
+		s, log, err := p.compare(ctx, m)
+		if err != nil {
+			return red("%v", err)
+		}
+		if why := foreign(s, log); why != "" {
+			return red("what %s shows is not of this log: %s", m.Name(), why)
+		}
+		if f := m.projected.at(p.events, s.Position); f.level != httpapi.Green {
+			f.message = m.Name() + ": " + f.message
+			return f
+		}
 	}
-	if why := foreign(s, log); why != "" {
-		return red("what is shown is not of this log: %s", why)
-	}
-	return p.projected.at(p.events, s.Position)
+	return green("all projections have reached the end of the log")
 }
 
-// compare returns how far the directory is, and how far the log.
-func (p *process) compare(ctx context.Context) (readmodel.State, eventstore.Report, error) {
+// compare returns how far a projection is, and how far the log.
+func (p *process) compare(ctx context.Context, m *readModel) (readmodel.State, eventstore.Report, error) {
 	db, ok := p.tables.now()
 	if !ok {
 		return readmodel.State{}, eventstore.Report{}, errors.New("the database is not prepared yet")
 	}
-	s, err := position(ctx, db)
+	s, err := db.State(ctx, m.Projection)
 	if err != nil {
 		return s, eventstore.Report{}, err
 	}
@@ -153,25 +156,25 @@ type progress struct {
 	since time.Time
 }
 
-// checkProjection is red when the projection has stopped, or holds events of an
+// checkProjection is red when a projection has stopped, or holds events of an
 // enterprise: what it shows then gets older with every event.
-func (p *process) checkProjection(ctx context.Context) finding {
-	if err := p.stopped(); err != nil {
+func (p *process) checkProjection(ctx context.Context, m *readModel) finding {
+	if err := m.stopped(); err != nil {
 		return red("has stopped: %v", err)
 	}
-	s, log, err := p.compare(ctx)
+	s, log, err := p.compare(ctx, m)
 	if err != nil {
 		return red("%v", err)
 	}
 	if why := foreign(s, log); why != "" {
 		return red("has stopped: %s", why)
 	}
-	if s.Position != p.moved.at || s.Position >= log.Last || p.moved.since.IsZero() {
-		p.moved = progress{s.Position, time.Now()}
+	if s.Position != m.moved.at || s.Position >= log.Last || m.moved.since.IsZero() {
+		m.moved = progress{s.Position, time.Now()}
 	}
 	switch {
-	case time.Since(p.moved.since) > standing:
-		return red("stands at sequence %d while the log is at %d%s", s.Position, log.Last, p.why())
+	case time.Since(m.moved.since) > standing:
+		return red("stands at sequence %d while the log is at %d%s", s.Position, log.Last, m.why())
 	case len(s.Held) > 0:
 		return red("%d events cannot be applied; events of %d enterprises wait, the first behind sequence %d of %s",
 			s.Dead, len(s.Held), s.Held[0].HeldAt, s.Held[0].Enterprise)

@@ -179,7 +179,7 @@ func (c Codec) Decode(m Message) (Recorded, error) {
 	if err := placed(event, peer); err != nil {
 		return Recorded{}, err
 	}
-	r.Event = event
+	r.Event, r.Version, r.Data = event, version, m.Data
 	return r, nil
 }
 

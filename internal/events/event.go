@@ -55,6 +55,12 @@ type Recorded struct {
 	Seq     Seq
 	Subject Subject
 	Envelope
+
+	// Version and Data are how the event is stored: the version of its JSON and
+	// the JSON itself, byte for byte. They are empty for one that was not read
+	// from the log.
+	Version int
+	Data    []byte
 }
 
 // Message is an event as it lies in the log, before decoding.

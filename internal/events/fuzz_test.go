@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // FuzzDecode feeds hostile messages. Decode must not panic, must name the kind
@@ -54,8 +56,9 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("got %s, %v, want %s", second, err, first)
 		}
 		again.Event, got.Event = nil, nil
-		if again != got {
-			t.Fatalf("got %+v, want %+v", again, got)
+		again.Data, got.Data, again.Version, got.Version = nil, nil, 0, 0 // what was stored may be an older version
+		if diff := cmp.Diff(got, again); diff != "" {
+			t.Fatalf("(-decoded first +decoded again):\n%s", diff)
 		}
 	})
 }

@@ -90,7 +90,7 @@ func TestGolden_everyVersionOfEveryEventReadsAsItDid(t *testing.T) {
 				if v < today {
 					continue
 				}
-				if diff := cmp.Diff(Recorded{Seq: 42, Subject: subjectOf(want), Envelope: want}, got); diff != "" {
+				if diff := cmp.Diff(Recorded{Seq: 42, Subject: subjectOf(want), Envelope: want, Version: v, Data: m.Data}, got); diff != "" {
 					t.Errorf("version %d decodes differently (-want +got):\n%s", v, diff)
 				}
 				again := message(t, codec, got.Envelope)

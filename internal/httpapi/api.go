@@ -32,6 +32,7 @@ type Backends struct {
 	Tokens    Tokens // who callers are: everything under /api/v1 needs it
 	Commands  Commands
 	Directory Directory
+	Audit     Audit
 }
 
 // Options is what New needs. Health is required; everything else has a default.

@@ -18,8 +18,8 @@ type dialect interface {
 	snapshot() *sql.TxOptions
 	// text is the type of a text column, ordered by its bytes.
 	text() string
-	// tableOptions end a CREATE TABLE.
-	tableOptions() string
+	// tableOptions end a CREATE TABLE; appends: its rows never change.
+	tableOptions(appends bool) string
 	// contains is a condition: text has the bound value in it.
 	contains(text string) string
 	// lockSchema keeps others from making or dropping tables until tx ends.

@@ -21,8 +21,13 @@ func (db *DB) Directory() *Directory { return &Directory{db} }
 // view runs fn in a transaction that sees one moment of the directory; row names
 // its tables and its position.
 func (d *Directory) view(ctx context.Context, what string, fn func(tx *sqlx.Tx, row stateRow) error) error {
-	return d.db.reading(ctx, what, func(tx *sqlx.Tx) error {
-		row, err := active(ctx, tx, directory{})
+	return d.db.view(ctx, what, directory{}, fn)
+}
+
+// view runs fn in a transaction that sees one moment of p.
+func (db *DB) view(ctx context.Context, what string, p Projection, fn func(tx *sqlx.Tx, row stateRow) error) error {
+	return db.reading(ctx, what, func(tx *sqlx.Tx) error {
+		row, err := active(ctx, tx, p)
 		if err != nil {
 			return err
 		}

@@ -24,7 +24,13 @@ func (postgres) text() string { return `TEXT COLLATE "C"` }
 
 // tableOptions leave room in each page, so that a new version of a row fits
 // beside the old one and no index has to be touched.
-func (postgres) tableOptions() string        { return " WITH (fillfactor = 50)" }
+func (postgres) tableOptions(appends bool) string {
+	if appends {
+		return ""
+	}
+	return " WITH (fillfactor = 50)"
+}
+
 func (postgres) contains(text string) string { return "strpos(" + text + ", ?) > 0" }
 
 // schemaLock is the key of the advisory lock for making and dropping tables.

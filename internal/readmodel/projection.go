@@ -24,6 +24,9 @@ type Projection interface {
 	fold(d dialect, g generation) fold
 }
 
+// Projections lists every projection of this version of the program.
+func Projections() []Projection { return []Projection{DirectoryProjection(), AuditProjection()} }
+
 // fold applies events to rows in memory and writes what changed. It lives as
 // long as a lease, so that a row that was written is not read again.
 type fold interface {

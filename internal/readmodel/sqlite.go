@@ -22,7 +22,7 @@ func (sqlite) goose() database.Dialect { return database.DialectSQLite3 }
 // reads sees one moment.
 func (sqlite) snapshot() *sql.TxOptions    { return nil }
 func (sqlite) text() string                { return "TEXT" }
-func (sqlite) tableOptions() string        { return " WITHOUT ROWID" }
+func (sqlite) tableOptions(bool) string    { return " WITHOUT ROWID" }
 func (sqlite) contains(text string) string { return "instr(" + text + ", ?) > 0" }
 
 // The locks do nothing: there is one writer, and its transaction is immediate.

@@ -35,6 +35,7 @@ type table[R any] struct {
 	keys    int      // the first columns are the primary key
 	guard   string   // a column that grows with every write of a row
 	indexes []string // "name (columns)"
+	appends bool     // its rows never change, and one that is there already is left
 }
 
 func newTable[R any](noun string, keys int, guard string, indexes ...string) table[R] {
@@ -77,7 +78,7 @@ func (t *table[R]) create(d dialect, g generation) []string {
 		}
 		fmt.Fprintf(&b, "%s %s NOT NULL, ", c.name, typ)
 	}
-	fmt.Fprintf(&b, "PRIMARY KEY (%s))%s", names(t.columns[:t.keys]), d.tableOptions())
+	fmt.Fprintf(&b, "PRIMARY KEY (%s))%s", names(t.columns[:t.keys]), d.tableOptions(t.appends))
 	statements := []string{b.String()}
 	for _, index := range t.indexes {
 		label, columns, _ := strings.Cut(index, " ")

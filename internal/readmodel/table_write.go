@@ -86,7 +86,7 @@ func (t *table[R]) writeGroup(ctx context.Context, d dialect, tx *sqlx.Tx, g gen
 	for chunk := range slices.Chunk(list, most) {
 		source, args := d.source(columns, rowsOf(chunk))
 		result, err := tx.ExecContext(ctx, statement(source), args...)
-		if err := wrote(result, err, len(chunk)); err != nil {
+		if err := t.wrote(result, err, len(chunk)); err != nil {
 			return err
 		}
 	}
@@ -106,16 +106,17 @@ func (t *table[R]) writeMany(ctx context.Context, d dialect, tx *sqlx.Tx, column
 			}
 		}
 		result, err := prepared.ExecContext(ctx, args...)
-		if err := wrote(result, err, len(chunk)); err != nil {
+		if err := t.wrote(result, err, len(chunk)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// wrote checks that a statement wrote all its rows.
-func wrote(result sql.Result, err error, want int) error {
-	if err != nil {
+// wrote checks that a statement wrote all its rows, but for those that a table
+// which appends has already.
+func (t *table[R]) wrote(result sql.Result, err error, want int) error {
+	if err != nil || t.appends {
 		return err
 	}
 	n, err := result.RowsAffected()

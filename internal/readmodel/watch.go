@@ -49,7 +49,7 @@ func (w *watch) next() <-chan struct{} {
 }
 
 // enter counts somebody who waits; leave must follow when it reports true.
-func (w *watch) enter(p Projection) bool {
+func (w *watch) enter() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stopped {
@@ -59,7 +59,7 @@ func (w *watch) enter(p Projection) bool {
 	if w.waiting == 1 {
 		ctx, cancel := context.WithCancel(context.Background())
 		w.cancel = cancel
-		w.poller.Go(func() { w.poll(ctx, p) })
+		w.poller.Go(func() { w.poll(ctx) })
 	}
 	return true
 }
@@ -97,7 +97,7 @@ func errClosed() error { return fmt.Errorf("%w: closed", ErrUnavailable) }
 
 // poll notices what another process wrote. An error of the database is left to
 // those who wait: they ask for themselves and report it.
-func (w *watch) poll(ctx context.Context, p Projection) {
+func (w *watch) poll(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	var last int64 = -1
@@ -107,15 +107,35 @@ func (w *watch) poll(ctx context.Context, p Projection) {
 			return
 		case <-tick.C:
 		}
-		var beat int64
-		query := w.db.reader.Rebind("SELECT beat FROM projections WHERE name = ? AND version = ? AND active = 1")
-		err := w.db.reader.GetContext(ctx, &beat, query, p.Name(), p.Version())
-		if err != nil || beat != last {
-			last = beat
+		var beats int64 // of all projections: each grows with whatever happens to one
+		err := w.db.reader.GetContext(ctx, &beats, "SELECT CAST(COALESCE(SUM(beat), 0) AS BIGINT) FROM projections WHERE active = 1")
+		if err != nil || beats != last {
+			last = beats
 			w.notify()
 		}
 	}
 }
+
+// Moves tells when projections may have moved, in this process at once and from
+// others within some ten milliseconds. It costs a small query every pollEvery
+// while it is used, so that Stop has to be called.
+type Moves struct{ watch *watch }
+
+// Moves begins to watch the projections. The error wraps ErrUnavailable: the
+// database was closed.
+func (db *DB) Moves() (*Moves, error) {
+	if !db.watch.enter() {
+		return nil, errClosed()
+	}
+	return &Moves{db.watch}, nil
+}
+
+// Next returns a channel that is closed when a projection may have moved after
+// the call. Ask for it before reading what may move.
+func (m *Moves) Next() <-chan struct{} { return m.watch.next() }
+
+// Stop ends the watching.
+func (m *Moves) Stop() { m.watch.leave() }
 
 // Await returns when a query about ent sees every event up to min. It returns
 // *HeldError when the events of ent are held before that, and an error that
@@ -125,20 +145,24 @@ func (w *watch) poll(ctx context.Context, p Projection) {
 // With an empty ent it waits for the position alone: an enterprise that is held
 // does not keep the lists of all enterprises from being read.
 func (d *Directory) Await(ctx context.Context, ent events.EnterpriseID, min events.Seq) error {
+	return d.db.await(ctx, directory{}, ent, min)
+}
+
+func (db *DB) await(ctx context.Context, p Projection, ent events.EnterpriseID, min events.Seq) error {
 	if min == 0 {
 		return nil
 	}
-	w := d.db.watch
-	if ok, _, err := d.reached(ctx, ent, min); ok || err != nil {
+	w := db.watch
+	if ok, _, err := db.reached(ctx, p, ent, min); ok || err != nil {
 		return err
 	}
-	if !w.enter(directory{}) { //nolint:contextcheck // the poller serves all who wait, not the first alone
+	if !w.enter() { //nolint:contextcheck // the poller serves all who wait, not the first alone
 		return errClosed()
 	}
 	defer w.leave()
 	for {
 		changed := w.next()
-		ok, position, err := d.reached(ctx, ent, min)
+		ok, position, err := db.reached(ctx, p, ent, min)
 		if ok || err != nil {
 			return err
 		}
@@ -147,14 +171,14 @@ func (d *Directory) Await(ctx context.Context, ent events.EnterpriseID, min even
 		case <-w.end:
 			return errClosed()
 		case <-ctx.Done():
-			return fmt.Errorf("%w: the projection is at %d, waiting for %d: %w", ErrUnavailable, position, min, ctx.Err())
+			return fmt.Errorf("%w: the projection %s is at %d, waiting for %d: %w", ErrUnavailable, p.Name(), position, min, ctx.Err())
 		}
 	}
 }
 
 // reached reports whether a query about ent sees every event up to min.
-func (d *Directory) reached(ctx context.Context, ent events.EnterpriseID, min events.Seq) (ok bool, position events.Seq, err error) {
-	err = d.view(ctx, "read the position", func(tx *sqlx.Tx, row stateRow) error {
+func (db *DB) reached(ctx context.Context, p Projection, ent events.EnterpriseID, min events.Seq) (ok bool, position events.Seq, err error) {
+	err = db.view(ctx, "read the position", p, func(tx *sqlx.Tx, row stateRow) error {
 		if row.Stopped != "" {
 			return fmt.Errorf("%w: the projection has stopped: %s", ErrUnavailable, row.Stopped)
 		}

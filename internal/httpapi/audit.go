@@ -1,0 +1,15 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/readmodel"
+)
+
+// Audit answers the reads of history, with the errors of Directory.
+type Audit interface {
+	// Await is Directory.Await for what Audit shows.
+	Await(ctx context.Context, ent events.EnterpriseID, min events.Seq) error
+	Events(ctx context.Context, q readmodel.EventQuery) (readmodel.Page[readmodel.Event], error)
+}
