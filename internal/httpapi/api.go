@@ -18,6 +18,7 @@ import (
 
 	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/events"
 )
 
 // Commands is the write loop. An error that wraps command.ErrUnavailable is
@@ -73,6 +74,7 @@ type api struct {
 	adminURL adminURL
 	now      func() time.Time
 	limits   *limiter
+	registry *events.Registry
 	methods  map[string][]string // of each path, for Allow
 }
 
@@ -89,7 +91,7 @@ func New(opts Options) (http.Handler, error) {
 	a := &api{
 		opts: opts, log: opts.Logger, now: opts.Now, adminURL: admin,
 		mux: http.NewServeMux(), methods: map[string][]string{},
-		limits: newLimiter(opts.Limits),
+		limits: newLimiter(opts.Limits), registry: events.Default(),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -103,6 +105,7 @@ func New(opts Options) (http.Handler, error) {
 		a.peerRoutes()
 		a.trustedServerRoutes()
 		a.tokenRoutes()
+		a.eventRoutes()
 	}
 	a.healthRoutes()
 	if opts.Gatherer != nil {

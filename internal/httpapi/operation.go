@@ -82,13 +82,19 @@ func register[T any](a *api, op operation, handle func(ctx context.Context, c *c
 	a.document(op)
 }
 
-func serve[T any](ctx context.Context, a *api, op operation, in *input, handle func(context.Context, *call) (*reply[T], error)) (*reply[T], error) {
+// begin makes the call of a request that may be answered.
+func (a *api) begin(op operation, in *input) (*call, error) {
 	query, err := check(in.r.URL.RawQuery, op.params)
 	if err != nil {
 		return nil, err
 	}
 	c := &call{Backends: a.opts.Backends(), principal: principalOf(in.r), r: in.r, w: in.w, query: query}
-	if err := c.admit(op); err != nil {
+	return c, c.admit(op)
+}
+
+func serve[T any](ctx context.Context, a *api, op operation, in *input, handle func(context.Context, *call) (*reply[T], error)) (*reply[T], error) {
+	c, err := a.begin(op, in)
+	if err != nil {
 		return nil, err
 	}
 	out, err := handle(ctx, c)
@@ -108,6 +114,7 @@ type part int
 const (
 	theLog part = iota
 	theDirectory
+	theAudit
 )
 
 // admit refuses a call that the caller may not make, or that cannot be answered
@@ -130,7 +137,7 @@ func (c *call) admit(op operation) error {
 		switch {
 		case p == theLog && c.Commands == nil:
 			return starting("the event log")
-		case p == theDirectory && c.Directory == nil:
+		case p == theDirectory && c.Directory == nil, p == theAudit && c.Audit == nil:
 			return starting("the database")
 		}
 	}

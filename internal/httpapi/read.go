@@ -21,13 +21,17 @@ const (
 // await waits until a read of ent sees what min_seq asks for. It is refused
 // with 503 when that takes too long; the caller may simply repeat the request.
 func (c *call) await(ctx context.Context, ent events.EnterpriseID) error {
-	min := events.Seq(c.number("min_seq"))
-	if min == 0 {
-		return nil
+	if min := events.Seq(c.number("min_seq")); min > 0 { // #nosec G115 -- not negative
+		return awaiting(ctx, ent, min, c.Directory.Await)
 	}
+	return nil
+}
+
+// awaiting waits within its time; await is that of what is read.
+func awaiting(ctx context.Context, ent events.EnterpriseID, min events.Seq, await func(context.Context, events.EnterpriseID, events.Seq) error) error {
 	waiting, cancel := context.WithTimeout(ctx, awaitTimeout)
 	defer cancel()
-	err := c.Directory.Await(waiting, ent, min)
+	err := await(waiting, ent, min)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return problem(codeUnavailable, "min_seq", "What is shown has not reached sequence %d within %s. Try again.", min, awaitTimeout)
 	}
