@@ -7,31 +7,7 @@ import (
 )
 
 func addPeer(e *Enterprise, c AddPeer, in Input) (Decision, *Error) {
-	if err := firstError(stale(in, "what is to be added", Stamp{}), e.mustSupportPeering("")); err != nil {
-		return Decision{}, err
-	}
-	p := Peer{ID: events.PeerID(in.NewID), Type: c.Type, Enabled: true}
-	switch c.Type {
-	case events.PeerMiCollab:
-		p.Port = DefaultPort
-	case events.PeerExternal:
-	default:
-		return Decision{}, invalid("type", "the type must be %s or %s", events.PeerMiCollab, events.PeerExternal)
-	}
-	if err := e.checkNewPeerID(p.ID); err != nil {
-		return Decision{}, err
-	}
-	err := p.patch(EditPeer{
-		Description: Give(c.Description), Hostname: c.Hostname, Port: c.Port, Address: c.Address,
-		PeerEnterpriseID: c.PeerEnterpriseID, DialingPrefix: c.DialingPrefix, Version: c.Version,
-	})
-	if err := firstError(err, e.checkPeer(Peer{}, p)); err != nil {
-		return Decision{}, err
-	}
-	return Decision{ID: in.NewID, Events: []events.Event{events.PeerAdded{
-		Peer: p.ID, PeerType: p.Type, Description: p.Description, Hostname: p.Hostname, Port: p.Port,
-		Address: p.Address, PeerEnterpriseID: p.PeerEnterpriseID, DialingPrefix: p.DialingPrefix, Version: p.Version,
-	}}}, nil
+	return insertPeer(e, c, Field[bool]{}, in)
 }
 
 // editPeer decides every change of a peer's fields: the single commands are
@@ -121,7 +97,7 @@ func (e *Enterprise) checkNewPeerID(id events.PeerID) *Error {
 	if _, err := events.ParsePeerID(string(id)); err != nil {
 		return invalid("", "the new peer's id cannot be used: %v", err)
 	}
-	if _, gone := e.peersGone.stories[id]; gone || e.peers[id] != nil {
+	if e.peersGone.stories.has(id) || e.peers.has(id) {
 		return &Error{Code: Exists, Msg: fmt.Sprintf("the peer id %s was used already", id)}
 	}
 	return nil
@@ -140,7 +116,7 @@ func (e *Enterprise) checkPeer(now, next Peer) *Error {
 		if other, taken := e.peerNames.other(name, next.ID); taken {
 			return &Error{
 				Code: Exists, Field: "description",
-				Msg: fmt.Sprintf("the description %q is used by peer %s already", e.peers[other].Description, other),
+				Msg: fmt.Sprintf("the description %q is used by peer %s already", e.peers.at(other).Description, other),
 			}
 		}
 	}
@@ -164,7 +140,7 @@ func (e *Enterprise) checkPeering(now, next Peer) *Error {
 	if other, taken := e.peerings.other(pair, next.ID); taken {
 		return &Error{
 			Code: Exists, Field: field,
-			Msg: fmt.Sprintf("the peer %q names enterprise %s on %s already", e.peers[other].Description, pair.enterprise, pair.hostname),
+			Msg: fmt.Sprintf("the peer %q names enterprise %s on %s already", e.peers.at(other).Description, pair.enterprise, pair.hostname),
 		}
 	}
 	return nil
