@@ -64,3 +64,9 @@ func (e *Enterprise) PeerInState(p Peer) { e.peers.put(p.ID, &p); e.indexPeer(&p
 
 // ManualInState puts t into the state as it is.
 func (e *Enterprise) ManualInState(t TrustedServer) { e.manual.put(t.ID, &t); e.indexManual(&t) }
+
+// Draft gives tests a draft of the state.
+func (e *Enterprise) Draft() *Enterprise { return e.draft() }
+
+// OperationID gives tests the ids of what operations add.
+func OperationID(newID string, index int) string { return operationID(newID, index) }

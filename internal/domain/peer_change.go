@@ -10,11 +10,11 @@ import (
 // bulk judges the operations of a ChangePeers one after another.
 type bulk struct {
 	draft   *Enterprise // the state that the operations so far lead to
-	real    events.Seq  // where the state ends that has happened
 	in      Input
 	events  []events.Event
 	results []OperationResult
-	deleted map[string]int // peers that operations deleted, by which
+	added   map[events.PeerID]int // by which operation
+	deleted map[events.PeerID]int
 	moved   []moved
 }
 
@@ -33,7 +33,7 @@ func changePeers(e *Enterprise, c ChangePeers, in Input) (Decision, *Error) {
 		return Decision{}, invalid("operations", "there must be 1 to %d operations, not %d", MaxOperations, n)
 	}
 	in.IfRevision = nil // it was the enterprise's
-	b := &bulk{draft: e.draft(), real: e.seq, in: in, deleted: map[string]int{}}
+	b := &bulk{draft: e.draft(), in: in, added: map[events.PeerID]int{}, deleted: map[events.PeerID]int{}}
 	for _, op := range c.Operations {
 		if err := b.add(op); err != nil {
 			return Decision{}, err
@@ -78,40 +78,55 @@ func (b *bulk) fold(r OperationResult, evs []events.Event) *Error {
 		if err != nil {
 			return invalid(operationPath(r.Index, ""), "does not go with the operations before it: %v", err)
 		}
-		if _, gone := ev.(events.PeerDeleted); gone {
-			b.deleted[r.ID] = r.Index
+		switch ev := ev.(type) {
+		case events.PeerAdded:
+			b.added[ev.Peer] = r.Index
+		case events.PeerDeleted:
+			b.deleted[ev.Peer] = r.Index
 		}
 	}
 	return nil
 }
 
-// explain turns the story of a removal that has not happened, the one by an
-// operation before, into words that are true.
+// explain says which operation stands in the way where the refusal would name
+// what has not happened: a peer that may never be, or the story of its removal.
 func (b *bulk) explain(op PeerOperation, refusal *Error) *Error {
-	if refusal.Gone == nil || refusal.Gone.Seq <= b.real {
-		return refusal
+	peer, description := subjectOf(op)
+	by, deleted := b.deleted[peer]
+	if refusal.Code == Gone && deleted {
+		return &Error{
+			Code: NotFound, Field: refusal.Field,
+			Msg: fmt.Sprintf("there is no peer %s any more: %s deletes it", peer, operationPath(by, "")),
+		}
 	}
-	peer := peerOf(op)
-	return &Error{
-		Code: NotFound, Field: refusal.Field,
-		Msg: fmt.Sprintf("there is no peer %s any more: %s deletes it", peer, operationPath(b.deleted[string(peer)], "")),
+	other, _ := b.draft.peerNames.other(foldCase(description), peer)
+	by, added := b.added[other]
+	if refusal.Code == Exists && refusal.Field == "description" && added {
+		return &Error{
+			Code: Exists, Field: refusal.Field,
+			Msg: fmt.Sprintf("the description %q is used by the peer of %s already", description, operationPath(by, "")),
+		}
 	}
+	return refusal
 }
 
-func peerOf(op PeerOperation) events.PeerID {
+// subjectOf returns the peer that op names and the description it gives.
+func subjectOf(op PeerOperation) (peer events.PeerID, description string) {
 	switch c := op.(type) {
+	case AddPeer:
+		return "", c.Description
 	case EditPeer:
-		return c.Peer
+		return c.Peer, c.Description.Value
 	case DeletePeer:
-		return c.Peer
+		return c.Peer, ""
 	case EnablePeer:
-		return c.Peer
+		return c.Peer, ""
 	case DisablePeer:
-		return c.Peer
+		return c.Peer, ""
 	case AcknowledgePeerNotice:
-		return c.Peer
+		return c.Peer, ""
 	}
-	return ""
+	return "", ""
 }
 
 // warn warns of what is true when all operations are done: an entry that still
@@ -139,14 +154,8 @@ func (b *bulk) refusal(atomic bool) *Error {
 }
 
 func (b *bulk) nothingDone(whole *Error) *Error {
-	added := map[string]bool{}
-	for _, ev := range b.events {
-		if a, ok := ev.(events.PeerAdded); ok {
-			added[string(a.Peer)] = true
-		}
-	}
 	for i := range b.results {
-		if added[b.results[i].ID] {
+		if _, added := b.added[events.PeerID(b.results[i].ID)]; added {
 			b.results[i].ID = ""
 		}
 	}
