@@ -15,12 +15,12 @@ type bulk struct {
 	results []OperationResult
 	added   map[events.PeerID]int // by which operation
 	deleted map[events.PeerID]int
-	moved   []moved
+	left    []left
 }
 
-// moved is a peer's entry that an operation took from a host, with a warning.
-type moved struct {
-	index int
+// left is a host that a peer's trusted-server entry does not name any more.
+type left struct {
+	index int // of the operation
 	host  string
 	entry events.TrustedServerID
 }
@@ -32,7 +32,7 @@ func changePeers(e *Enterprise, c ChangePeers, in Input) (Decision, *Error) {
 	if n := len(c.Operations); n < 1 || n > MaxOperations {
 		return Decision{}, invalid("operations", "there must be 1 to %d operations, not %d", MaxOperations, n)
 	}
-	in.IfRevision = nil // it was the enterprise's
+	in.IfRevision, in.quiet = nil, true // it was the enterprise's
 	b := &bulk{draft: e.draft(), in: in, added: map[events.PeerID]int{}, deleted: map[events.PeerID]int{}}
 	for _, op := range c.Operations {
 		if err := b.add(op); err != nil {
@@ -60,13 +60,17 @@ func (b *bulk) add(op PeerOperation) *Error {
 		r.Result = Done
 	}
 	r.ID = d.ID
-	if len(d.Warnings) > 0 {
-		p := b.draft.peers.at(events.PeerID(d.ID))
-		b.moved = append(b.moved, moved{r.Index, p.Host(), events.TrustedServerOfPeer(p.ID)})
-	}
 	b.results = append(b.results, r)
 	b.events = append(b.events, d.Events...)
-	return b.fold(r, d.Events)
+	before, _ := b.draft.Peer(events.PeerID(d.ID))
+	if err := b.fold(r, d.Events); err != nil {
+		return err
+	}
+	after, _ := b.draft.Peer(before.ID)
+	if host, leaves := leaves(before, after); leaves && before.ID != "" && r.Result == Done {
+		b.left = append(b.left, left{r.Index, host, events.TrustedServerOfPeer(before.ID)})
+	}
+	return nil
 }
 
 func (b *bulk) fold(r OperationResult, evs []events.Event) *Error {
@@ -130,10 +134,21 @@ func subjectOf(op PeerOperation) (peer events.PeerID, description string) {
 }
 
 // warn warns of what is true when all operations are done: an entry that still
-// names a host at one operation may be gone with a later one.
+// names a host at one operation may be gone with a later one. A host is looked at
+// once, because thousands of entries may name it.
 func (b *bulk) warn() {
-	for _, m := range b.moved {
-		b.results[m.index].Warnings = b.draft.stillTrusted(m.host, m.entry)
+	hosts := map[string][]Warning{}
+	for _, l := range b.left {
+		if t, ok := b.draft.TrustedServer(l.entry); ok && t.Host == l.host { // it came back
+			b.results[l.index].Warnings = b.draft.stillTrusted(l.host, l.entry)
+			continue
+		}
+		known, ok := hosts[l.host]
+		if !ok {
+			known = b.draft.stillTrusted(l.host, "")
+			hosts[l.host] = known
+		}
+		b.results[l.index].Warnings = known
 	}
 }
 

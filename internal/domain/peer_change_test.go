@@ -149,6 +149,20 @@ func TestChangePeers_warnsOfWhatIsTrueInTheEnd(t *testing.T) {
 	}
 }
 
+func TestChangePeers_doesNotWarnOfThePeerItself(t *testing.T) {
+	twin := lyonNamed("p2")
+	twin.Description = "Lyon 2"
+	s := given(lyonNamed("p1"), twin)
+	there, back := domain.DisablePeer{Peer: "p1"}, domain.EnablePeer{Peer: "p1"}
+	d, err := domain.Decide(s.State(t), bulk(true, there, back, domain.DisablePeer{Peer: "p2"}), domain.Input{Now: s.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if of := d.Results; len(of[0].Warnings) != 0 || len(of[2].Warnings) != 1 || of[2].Warnings[0].Peer != "p1" {
+		t.Errorf("got %+v", of)
+	}
+}
+
 func TestChangePeers_insistsOnTheRevisionOfTheEnterprise(t *testing.T) {
 	s := given(lyonNamed("p1"))
 	s.IfRevision(1).When(bulk(true, domain.DisablePeer{Peer: "p1"})).Then(t, events.PeerDisabled{Peer: "p1"})

@@ -25,9 +25,8 @@ func editPeer(e *Enterprise, c EditPeer, in Input) (Decision, *Error) {
 		return Decision{}, err
 	}
 	d := Decision{ID: string(c.Peer), Events: peerChanges(*now, next)}
-	before, had := now.TrustedServer()
-	if after, has := next.TrustedServer(); had && (!has || after.Host != before.Host) {
-		d.Warnings = e.stillTrusted(before.Host, before.ID)
+	if host, left := leaves(*now, next); left && !in.quiet {
+		d.Warnings = e.stillTrusted(host, events.TrustedServerOfPeer(c.Peer))
 	}
 	return d, nil
 }
@@ -69,14 +68,29 @@ func deletePeer(e *Enterprise, c DeletePeer, in Input) (Decision, *Error) {
 	if err != nil {
 		return Decision{}, err
 	}
-	return Decision{
+	d := Decision{
 		ID: string(p.ID),
 		Events: []events.Event{events.PeerDeleted{
 			Peer: p.ID, Description: p.Description, Hostname: p.Hostname,
 			PeerEnterpriseID: p.PeerEnterpriseID, Host: p.Host(),
 		}},
-		Warnings: e.stillTrusted(p.Host(), events.TrustedServerOfPeer(p.ID)),
-	}, nil
+	}
+	if host, left := leaves(*p, Peer{}); left && !in.quiet {
+		d.Warnings = e.stillTrusted(host, events.TrustedServerOfPeer(p.ID))
+	}
+	return d, nil
+}
+
+// leaves tells which host is not named any more by the peer's trusted-server
+// entry, if so; next is the zero Peer when the peer is deleted. A disabled one
+// has no entry, but whoever deletes it thinks that its host is not trusted.
+func leaves(now, next Peer) (host string, left bool) {
+	if next.ID == "" {
+		return now.Host(), true
+	}
+	before, had := now.TrustedServer()
+	after, has := next.TrustedServer()
+	return before.Host, had && (!has || after.Host != before.Host)
 }
 
 // holds reports whether expect, when given, still is the value now. A text that

@@ -76,9 +76,9 @@ func (e *Enterprise) stillTrusted(host string, besides events.TrustedServerID) [
 	if host == "" {
 		return nil
 	}
-	others, total := e.hosts.others(host, besides, maxWarnings)
+	entries, total := e.hosts.others(host, besides, maxWarnings)
 	var out []Warning
-	for _, id := range others {
+	for _, id := range entries {
 		t, _ := e.TrustedServer(id)
 		by := "the trusted server"
 		if t.Peer != "" {
@@ -91,7 +91,7 @@ func (e *Enterprise) stillTrusted(host string, besides events.TrustedServerID) [
 			Peer:          t.Peer,
 		})
 	}
-	if more := total - len(others); more > 0 {
+	if more := total - len(entries); more > 0 {
 		out = append(out, Warning{
 			Code:    WarnHostStillTrusted,
 			Message: fmt.Sprintf("%s is still trusted by %d more entries", host, more),
