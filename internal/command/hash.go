@@ -38,6 +38,9 @@ func digest(h hash.Hash, v reflect.Value) {
 			}
 		}
 		write(h, "")
+	case reflect.Interface: // an operation: it is told from another by its name
+		write(h, string(v.Interface().(domain.Command).Name()))
+		digest(h, v.Elem())
 	case reflect.Slice:
 		write(h, fmt.Sprint(v.Len()))
 		for i := range v.Len() {
