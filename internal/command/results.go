@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// WarnResultsLost: the command took effect, and what became of each of its
-	// operations is not known any more, because a crash kept its outcome from
-	// being stored. The history, asked for the command id, tells what was done.
+	// WarnResultsLost is the code of the warning that the command took effect, and
+	// that what became of each of its operations is not known any more, because a
+	// crash kept its outcome from being stored. The history, asked for the command
+	// id, tells what was done.
 	WarnResultsLost = "results_lost"
 
 	// maxResults is how many bytes of JSON results may take, so that an outcome
