@@ -290,6 +290,16 @@ func TestResults_shortenedKeepCodeAndPlace(t *testing.T) {
 	}
 }
 
+func TestBulk_operationThatIsNoneIsRefused(t *testing.T) {
+	b := inMemory()
+	h := b.handler()
+	must(t, h, register(acme))
+	refusal := mustRefuse(t, h, withID("c1", bulk(true, adding("Berlin"), nil)), domain.Malformed)
+	if refusal.Field != "operations[1]" || ends(refusal.Results) != "done refused" {
+		t.Errorf("got %+v", refusal)
+	}
+}
+
 func TestBulk_isHeldByTheFoldAsOneCommand(t *testing.T) {
 	b := inMemory()
 	h := b.handler()

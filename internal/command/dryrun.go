@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/peering/peering/internal/domain"
@@ -42,8 +43,15 @@ func unmade(d domain.Decision) domain.Decision {
 		d.ID = ""
 	}
 	for i := range d.Results {
-		if would[d.Results[i].ID] {
-			d.Results[i].ID = ""
+		r := &d.Results[i]
+		if would[r.ID] {
+			r.ID = ""
+		}
+		r.Warnings = slices.Clone(r.Warnings) // several results may share theirs
+		for j := range r.Warnings {
+			if w := &r.Warnings[j]; would[string(w.Peer)] {
+				w.Peer, w.TrustedServer = "", ""
+			}
 		}
 	}
 	return d

@@ -80,6 +80,22 @@ func TestDryRun_ofAnyCommand(t *testing.T) {
 	untouched(t, b, 1)
 }
 
+func TestDryRun_warnsWithoutIDsOfWhatWouldBeAdded(t *testing.T) {
+	b := inMemory()
+	h := b.handler()
+	must(t, h, register(acme))
+	berlin := events.PeerID(must(t, h, addPeer("Berlin")).ID)
+	try := bulk(true, adding("Paris"), domain.DeletePeer{Peer: berlin}) // on one host
+	warned := must(t, h, dry(try)).Results[1].Warnings
+	if len(warned) != 1 || warned[0].Code != domain.WarnHostStillTrusted || warned[0].Peer != "" || warned[0].TrustedServer != "" {
+		t.Errorf("got %+v", warned)
+	}
+	r := must(t, h, try)
+	if warned := r.Results[1].Warnings; len(warned) != 1 || string(warned[0].Peer) != r.Results[0].ID {
+		t.Errorf("got %+v", r.Results)
+	}
+}
+
 func TestDryRun_isDecidedOnTheNewestState(t *testing.T) {
 	b := inMemory()
 	one, two, peer := twoProcesses(t, b)

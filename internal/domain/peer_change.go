@@ -168,8 +168,11 @@ func (b *bulk) refusal(atomic bool) *Error {
 	return nil
 }
 
+// nothingDone gives whole the results, without what would be true only if
+// something had been done.
 func (b *bulk) nothingDone(whole *Error) *Error {
 	for i := range b.results {
+		b.results[i].Warnings = nil
 		if _, added := b.added[events.PeerID(b.results[i].ID)]; added {
 			b.results[i].ID = ""
 		}
