@@ -133,6 +133,29 @@ func BenchmarkHandle(b *testing.B) {
 	}
 }
 
+// BenchmarkBulk is one atomic command with many operations, which give peers of an
+// enterprise of 1,000 another address.
+func BenchmarkBulk(b *testing.B) {
+	for _, n := range []int{100, domain.MaxOperations} {
+		b.Run(fmt.Sprintf("%d-operations", n), func(b *testing.B) {
+			on, _ := durable(b)
+			peers := populate(b, on, domain.MaxOperations)
+			h := on.handler()
+			round := 0
+			for b.Loop() {
+				round++
+				ops := make([]domain.PeerOperation, n)
+				for i := range ops {
+					ops[i] = domain.EditPeer{Peer: peers[i], Address: domain.Give(fmt.Sprintf("10.%d.%d.%d", round&255, i>>8, i&255))}
+				}
+				if r := must(b, h, withID(events.CommandID(fmt.Sprint("bulk-", round)), bulk(true, ops...))); len(r.Events) != n {
+					b.Fatalf("%d events; want %d", len(r.Events), n)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkColdLoad is the first command after a start to an enterprise of
 // 10,000 peers: a refusal, so that nothing is written.
 func BenchmarkColdLoad(b *testing.B) {

@@ -51,6 +51,14 @@ var kinds = sync.OnceValue(func() map[domain.CommandName]kind {
 	add[domain.RenameTrustedServer](all)
 	add[domain.ChangeTrustedServer](all)
 	add[domain.RemoveTrustedServer](all)
+	add[domain.PutPeer](all)
+	add[domain.ChangePeers](all)
+	many := all[domain.ChangePeers{}.Name()]
+	many.decode = func(body []byte) (domain.Command, error) {
+		cmd, _, err := readChangePeers(body)
+		return cmd, err
+	}
+	all[domain.ChangePeers{}.Name()] = many
 	return all
 })
 
@@ -91,25 +99,34 @@ func Decode(name domain.CommandName, body []byte) (domain.Command, error) {
 	if !ok {
 		return nil, &domain.Error{Code: domain.NotFound, Msg: "there is no command " + quote(string(name))}
 	}
-	if refusal := checkText(body); refusal != nil {
-		return nil, refusal
-	}
-	if isBlank(body) {
-		if !k.bodyless {
-			return nil, malformed("", "the body is empty; %s needs a JSON object", name)
-		}
+	if k.bodyless && isBlank(body) {
 		body = []byte("{}")
 	}
-	if refusal := checkSyntax(body); refusal != nil {
-		return nil, refusal
-	}
-	w := walker{data: body}
-	if refusal := w.value(k.shape, "", name); refusal != nil {
+	if refusal := check(body, k.shape, name); refusal != nil {
 		return nil, refusal
 	}
 	cmd, err := k.decode(body)
-	if err != nil { // the walker has refused all that is known to fail here
-		return nil, malformed("", "the body is not a %s", name)
+	if err != nil {
+		return nil, notA(name)
 	}
 	return cmd, nil
 }
+
+// check refuses a body that does not have the shape s, of what is called name.
+func check(body []byte, s *shape, name domain.CommandName) *domain.Error {
+	if refusal := checkText(body); refusal != nil {
+		return refusal
+	}
+	if isBlank(body) {
+		return malformed("", "the body is empty; %s needs a JSON object", name)
+	}
+	if refusal := checkSyntax(body); refusal != nil {
+		return refusal
+	}
+	w := walker{data: body}
+	return w.value(s, "", name)
+}
+
+// notA refuses what encoding/json cannot read; check has refused all that is
+// known to fail there.
+func notA(name domain.CommandName) *domain.Error { return malformed("", "the body is not a %s", name) }

@@ -93,8 +93,9 @@ func New(store eventstore.Store, outcomes eventstore.Outcomes, snapshots eventst
 	}
 }
 
-// Handle runs a command and returns its receipt once its events are durable. It
-// ends within five seconds. The error is one of these:
+// Handle runs a command and returns its receipt once its events are durable; or
+// says what it would come to, if it is a dry run. It ends within five seconds.
+// The error is one of these:
 //
 //   - *domain.Error: refused, nothing was changed. With an id, the refusal is
 //     remembered and every repeat gets it; unless it is because of what travels
@@ -107,7 +108,7 @@ func New(store eventstore.Store, outcomes eventstore.Outcomes, snapshots eventst
 func (h *Handler) Handle(ctx context.Context, req Request) (Receipt, error) {
 	start := time.Now()
 	r, err := h.handle(ctx, req)
-	h.metrics.handled(req.Command, err, time.Since(start))
+	h.metrics.handled(req, err, time.Since(start))
 	return r, err
 }
 
@@ -123,6 +124,10 @@ func (h *Handler) handle(ctx context.Context, req Request) (Receipt, error) {
 		return Receipt{}, unavailable(ctx, o, fmt.Errorf("waiting for earlier commands: %w", err))
 	}
 	defer h.release(e)
+	if o.DryRun {
+		r, err := h.tryOut(inTime, e, o)
+		return r, unavailable(ctx, o, err)
+	}
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = time.Millisecond, 100*time.Millisecond
 	for {

@@ -38,6 +38,11 @@ func digest(h hash.Hash, v reflect.Value) {
 			}
 		}
 		write(h, "")
+	case reflect.Interface: // an operation: it is told from another by its name
+		if cmd, ok := v.Interface().(domain.Command); ok {
+			write(h, string(cmd.Name()))
+			digest(h, v.Elem())
+		}
 	case reflect.Slice:
 		write(h, fmt.Sprint(v.Len()))
 		for i := range v.Len() {

@@ -23,7 +23,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return &metrics{
 		commands: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "peering_commands_total",
-			Help: "Commands by name and result: accepted, rejected or failed. Repeats count.",
+			Help: "Commands by name and result: accepted, rejected, failed, or dry_run whatever it came to. Repeats count.",
 		}, []string{"command", "result"}),
 		duration: f.NewHistogram(prometheus.HistogramOpts{
 			Name:    "peering_command_duration_seconds",
@@ -37,18 +37,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 }
 
-func (m *metrics) handled(cmd domain.Command, err error, took time.Duration) {
-	if cmd == nil {
+func (m *metrics) handled(req Request, err error, took time.Duration) {
+	if req.Command == nil {
 		return
 	}
 	result := Accepted
 	var refusal *domain.Error
 	switch {
+	case req.DryRun:
+		result = "dry_run"
 	case errors.As(err, &refusal):
 		result = Rejected
 	case err != nil:
 		result = Failed
 	}
-	m.commands.WithLabelValues(string(cmd.Name()), string(result)).Inc()
+	m.commands.WithLabelValues(string(req.Command.Name()), string(result)).Inc()
 	m.duration.Observe(took.Seconds())
 }

@@ -19,7 +19,7 @@ func (o *order) outcome(now time.Time) Outcome {
 // accepted is the outcome of d, whose events end at seq.
 func (o *order) accepted(d domain.Decision, seq events.Seq, now time.Time) Outcome {
 	out := o.outcome(now)
-	out.ID, out.Sequence, out.Warnings = d.ID, seq, d.Warnings
+	out.ID, out.Sequence, out.Warnings, out.Results = d.ID, seq, d.Warnings, fitting(d.Results)
 	for i := range d.Events {
 		out.Events = append(out.Events, events.NewEventID(o.Enterprise, o.ID, i))
 	}
@@ -29,14 +29,22 @@ func (o *order) accepted(d domain.Decision, seq events.Seq, now time.Time) Outco
 func (o *order) rejected(refusal *domain.Error, now time.Time) Outcome {
 	out := o.outcome(now)
 	out.Result, out.Error = Rejected, refusal
+	if len(refusal.Results) > 0 {
+		kept := *refusal
+		kept.Results = fitting(refusal.Results)
+		out.Error = &kept
+	}
 	return out
 }
 
 // acceptedBefore is the outcome that the log tells of, as far as it does: what
-// it warned of is not in there.
+// it warned of is not in there, nor what became of each of many operations.
 func (o *order) acceptedBefore(c domain.RememberedCommand) Outcome {
 	out := o.outcome(c.Time)
 	out.ID, out.Sequence, out.Events = c.Resource, c.Seq, c.Events
+	if _, many := o.Command.(domain.ChangePeers); many {
+		out.ID, out.Warnings = string(o.Enterprise), resultsLost()
+	}
 	return out
 }
 
@@ -63,7 +71,13 @@ func (out Outcome) answer() (Receipt, error) {
 	case out.Result != Accepted:
 		return Receipt{}, &domain.Error{Code: domain.Malformed, Msg: "the command could not be handled"}
 	}
-	return Receipt{CommandID: out.CommandID, ID: out.ID, Sequence: out.Sequence, Events: out.Events, Warnings: out.Warnings}, nil
+	return Receipt{CommandID: out.CommandID, ID: out.ID, Sequence: out.Sequence, Events: out.Events, Warnings: out.Warnings, Results: out.Results}, nil
+}
+
+// fromLog reports whether out may be all that the log tells, so that an outcome
+// that was kept knows more.
+func (out Outcome) fromLog() bool {
+	return len(out.Results) == 0 && (len(out.Warnings) == 0 || out.Warnings[0].Code == WarnResultsLost)
 }
 
 // find looks for an outcome that was kept for the order's id.
@@ -124,8 +138,8 @@ func (h *Handler) settle(ctx context.Context, o *order, out Outcome) (Receipt, e
 		case stands.Result != Accepted || stands.Hash != out.Hash:
 			h.log.Error("outcome contradicts the log", slog.String("enterprise", string(o.Enterprise)),
 				slog.String("command_id", string(o.ID)), slog.String("result", string(stands.Result)))
-		case len(out.Warnings) == 0:
-			out.Warnings = stands.Warnings
+		case out.fromLog():
+			out.Warnings, out.Results = stands.Warnings, stands.Results
 		}
 	}
 	return out.answer()

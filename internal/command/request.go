@@ -22,6 +22,11 @@ type Request struct {
 	// remembered, because nobody can repeat it.
 	ID      events.CommandID
 	Command domain.Command
+	// DryRun: decide and answer, but do nothing. The state is compared with the
+	// end of the log first. It has nothing to do with the promise about ids: the
+	// command is judged as a first one, whatever became of its id, nothing is
+	// remembered, and the id is as free or as used as it was.
+	DryRun bool
 
 	Actor         string // who connected
 	OnBehalfOf    string
@@ -32,14 +37,17 @@ type Request struct {
 	IfRevision    *events.Seq // see domain.Input
 }
 
-// Receipt is the answer to an accepted command.
+// Receipt is the answer to an accepted command. That to a dry run says what the
+// command would come to: the events do not exist, the sequence is that of the
+// state it was decided on, and what would be added has no id yet.
 type Receipt struct {
 	CommandID events.CommandID
 	ID        string           // the resource acted on, or added
 	Sequence  events.Seq       // pass it as min_seq to read the effect
 	Events    []events.EventID // empty: there was nothing to change
 	Warnings  []domain.Warning
-	Repeated  bool // an earlier command with this id had this outcome
+	Results   []domain.OperationResult // of ChangePeers; none with WarnResultsLost
+	Repeated  bool                     // an earlier command with this id had this outcome
 }
 
 // ErrUnavailable is wrapped by errors that say nothing about the command: the
@@ -74,6 +82,8 @@ type Outcome struct {
 	Sequence  events.Seq         `json:"sequence,omitempty"`
 	Events    []events.EventID   `json:"events"`
 	Warnings  []domain.Warning   `json:"warnings,omitempty"`
-	Error     *domain.Error      `json:"error,omitempty"`
-	At        time.Time          `json:"at"`
+	// Results are those of ChangePeers; those of one that was refused are in Error.
+	Results []domain.OperationResult `json:"results,omitempty"`
+	Error   *domain.Error            `json:"error,omitempty"`
+	At      time.Time                `json:"at"`
 }

@@ -19,6 +19,7 @@ const (
 	formNumber form = "a whole number"
 	formBool   form = "true or false"
 	formTime   form = "a time such as 2026-01-31T12:00:00Z"
+	formList   form = "a list"
 )
 
 // shape is the form of a value and what may be in it.
@@ -27,6 +28,9 @@ type shape struct {
 	nullable bool    // null means: withdraw
 	fields   []field // of an object
 	bits     int     // of a number
+	item     *shape  // of a list
+	// operation: the fields are those of the operation that the object says it is.
+	operation bool
 }
 
 type field struct {
@@ -62,8 +66,11 @@ func shapeOf(t reflect.Type) *shape {
 		s.nullable = true
 		return s
 	}
-	if t == reflect.TypeFor[time.Time]() {
+	switch t {
+	case reflect.TypeFor[time.Time]():
 		return &shape{form: formTime}
+	case reflect.TypeFor[domain.PeerOperation]():
+		return &shape{form: formObject, operation: true}
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -72,6 +79,8 @@ func shapeOf(t reflect.Type) *shape {
 		return &shape{form: formBool}
 	case reflect.Int:
 		return &shape{form: formNumber, bits: t.Bits()}
+	case reflect.Slice:
+		return &shape{form: formList, item: shapeOf(t.Elem())}
 	case reflect.Struct:
 		s := &shape{form: formObject}
 		for f := range t.Fields() {

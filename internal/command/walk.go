@@ -80,11 +80,17 @@ func (w *walker) value(s *shape, path string, name domain.CommandName) *domain.E
 	var got string
 	switch w.data[w.pos] {
 	case '{':
-		if s.form == formObject {
+		switch {
+		case s.operation:
+			return w.operation(path)
+		case s.form == formObject:
 			return w.object(s, path, name)
 		}
 		got = "an object"
 	case '[':
+		if s.form == formList {
+			return w.list(s, path, name)
+		}
 		got = "a list"
 	case '"':
 		return w.text(s, path)
@@ -140,6 +146,21 @@ func (w *walker) object(s *shape, path string, name domain.CommandName) *domain.
 	return nil
 }
 
+func (w *walker) list(s *shape, path string, name domain.CommandName) *domain.Error {
+	w.pos++
+	for i := 0; ; i++ {
+		if w.space(); w.data[w.pos] == ',' {
+			w.pos++
+		} else if w.data[w.pos] == ']' {
+			w.pos++
+			return nil
+		}
+		if refusal := w.value(s.item, fmt.Sprintf("%s[%d]", path, i), name); refusal != nil {
+			return refusal
+		}
+	}
+}
+
 func unknownField(s *shape, path, key string, name domain.CommandName, at string) *domain.Error {
 	hint := ""
 	if similar := s.similar(key); similar != "" {
@@ -163,12 +184,7 @@ func (w *walker) text(s *shape, path string) *domain.Error {
 // unquote steps over a text and returns it decoded.
 func (w *walker) unquote(path string) (string, *domain.Error) {
 	start := w.pos
-	for w.pos++; w.data[w.pos] != '"'; w.pos++ {
-		if w.data[w.pos] == '\\' {
-			w.pos++
-		}
-	}
-	w.pos++
+	w.skipText()
 	raw := w.data[start:w.pos]
 	if !bytes.ContainsRune(raw, '\\') && isPlain(raw) {
 		return string(raw[1 : len(raw)-1]), nil
@@ -184,6 +200,16 @@ func (w *walker) unquote(path string) (string, *domain.Error) {
 		return "", malformed(path, "has a control character at %s", place(w.data, start))
 	}
 	return value, nil
+}
+
+// skipText steps over a text.
+func (w *walker) skipText() {
+	for w.pos++; w.data[w.pos] != '"'; w.pos++ {
+		if w.data[w.pos] == '\\' {
+			w.pos++
+		}
+	}
+	w.pos++
 }
 
 func (w *walker) number(s *shape, path string) *domain.Error {
@@ -281,11 +307,13 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-func clip(s string) string {
-	if len(s) <= maxQuoted {
+func clip(s string) string { return clipTo(s, maxQuoted) }
+
+func clipTo(s string, limit int) string {
+	if len(s) <= limit {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxQuoted], "") + "…"
+	return strings.ToValidUTF8(s[:limit], "") + "…"
 }
 
 func quote(s string) string { return strconv.Quote(clip(s)) }

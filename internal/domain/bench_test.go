@@ -88,6 +88,42 @@ func BenchmarkAddPeer(b *testing.B) {
 	}
 }
 
+// BenchmarkChangePeers is 100 operations on many peers: additions, edits and
+// deletions, of peers with servers of their own and of peers that share one.
+func BenchmarkChangePeers(b *testing.B) {
+	for _, shared := range []bool{false, true} {
+		b.Run(fmt.Sprintf("100-of-%d-peers-shared=%t", manyPeers, shared), func(b *testing.B) {
+			state := given().State(b)
+			for i := range manyPeers {
+				ev := crowdedPeer(i)
+				if shared {
+					ev.Hostname = "pbx.shared.example"
+				}
+				follow(b, state, domaintest.Start(), longID(i), ev)
+			}
+			ops := adds(100)
+			for i := range ops {
+				peer := crowdedPeer(i * 97).Peer
+				switch i % 4 {
+				case 1:
+					ops[i] = domain.EditPeer{Peer: peer, Address: domain.Give("192.0.2.9"), Version: domain.Give("9.8")}
+				case 2:
+					ops[i] = domain.DeletePeer{Peer: peer}
+				case 3:
+					ops[i] = domain.PutPeer{Description: crowdedPeer(i * 97).Description, DialingPrefix: domain.Give("9")}
+				}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				d, err := domain.Decide(state, bulk(true, ops...), domain.Input{Now: domaintest.Start(), NewID: "n"})
+				if err != nil || len(d.Events) != 125 {
+					b.Fatal(len(d.Events), err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkSnapshot(b *testing.B) {
 	state := crowded(b, manyPeers)
 	data := domaintest.Snapshot(b, state)

@@ -22,6 +22,9 @@ type Input struct {
 	// IfRevision, when not nil, is the revision that the resource acted on must
 	// still have; otherwise the command is refused with the code Stale.
 	IfRevision *events.Seq
+
+	// quiet leaves the warnings to whoever decides many commands at once.
+	quiet bool
 }
 
 // Decision is an accepted command.
@@ -29,6 +32,9 @@ type Decision struct {
 	Events   []events.Event // empty: nothing to change
 	ID       string         // the resource acted on, or added
 	Warnings []Warning      // what the user should know though it was accepted
+	// Results are what became of each operation of ChangePeers, in their order;
+	// what the user should know of one stands there.
+	Results []OperationResult
 }
 
 // Warning says something that is true after an accepted command and that its
@@ -91,6 +97,8 @@ func decide(e *Enterprise, cmd Command, in Input) (Decision, *Error) {
 		return editTrustedServer(e, EditTrustedServer{TrustedServer: c.TrustedServer, Host: c.Host, Type: c.Type}, in)
 	case RemoveTrustedServer:
 		return removeTrustedServer(e, c, in)
+	case ChangePeers:
+		return changePeers(e, c, in)
 	}
 	return decidePeer(e, cmd, in)
 }
@@ -99,6 +107,8 @@ func decidePeer(e *Enterprise, cmd Command, in Input) (Decision, *Error) {
 	switch c := cmd.(type) {
 	case AddPeer:
 		return addPeer(e, c, in)
+	case PutPeer:
+		return putPeer(e, c, in)
 	case EditPeer:
 		return editPeer(e, c, in)
 	case RenamePeer:

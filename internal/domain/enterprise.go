@@ -1,9 +1,6 @@
 package domain
 
 import (
-	"cmp"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/peering/peering/internal/events"
@@ -27,8 +24,8 @@ type Enterprise struct {
 	changed     Stamp
 	removed     *Removal // the last removal
 
-	peers  map[events.PeerID]*Peer
-	manual map[events.TrustedServerID]*TrustedServer
+	peers  *table[events.PeerID, *Peer]
+	manual *table[events.TrustedServerID, *TrustedServer]
 
 	peersGone   tombstones[events.PeerID]
 	trustedGone tombstones[events.TrustedServerID]
@@ -66,8 +63,8 @@ type trust struct {
 func NewEnterprise(id events.EnterpriseID) *Enterprise {
 	return &Enterprise{
 		id:           id,
-		peers:        map[events.PeerID]*Peer{},
-		manual:       map[events.TrustedServerID]*TrustedServer{},
+		peers:        newTable[events.PeerID, *Peer](),
+		manual:       newTable[events.TrustedServerID, *TrustedServer](),
 		peersGone:    newTombstones[events.PeerID](),
 		trustedGone:  newTombstones[events.TrustedServerID](),
 		memory:       newMemory(),
@@ -112,11 +109,11 @@ func (e *Enterprise) Server() events.Server { return e.server }
 func (e *Enterprise) Changed() Stamp { return e.changed }
 
 // PeerCount is the number of peers, disabled ones included.
-func (e *Enterprise) PeerCount() int { return len(e.peers) }
+func (e *Enterprise) PeerCount() int { return e.peers.len() }
 
 // Peer returns the peer id; ok is false when there is none (any more).
 func (e *Enterprise) Peer(id events.PeerID) (p Peer, ok bool) {
-	if found := e.peers[id]; found != nil {
+	if found := e.peers.at(id); found != nil {
 		return *found, true
 	}
 	return Peer{}, false
@@ -124,9 +121,9 @@ func (e *Enterprise) Peer(id events.PeerID) (p Peer, ok bool) {
 
 // Peers lists the peers in the order of their ids.
 func (e *Enterprise) Peers() []Peer {
-	list := make([]Peer, 0, len(e.peers))
+	list := make([]Peer, 0, e.peers.len())
 	for _, id := range sortedKeys(e.peers) {
-		list = append(list, *e.peers[id])
+		list = append(list, *e.peers.at(id))
 	}
 	return list
 }
@@ -135,10 +132,6 @@ func (e *Enterprise) Peers() []Peer {
 // many of them. It costs nothing to ask; a test holds the weights to the heap.
 func (e *Enterprise) Size() int {
 	const base, perPeer, perManual, perTombstone, perCommand = 4 << 10, 850, 500, 250, 350
-	return base + perPeer*len(e.peers) + perManual*len(e.manual) +
+	return base + perPeer*e.peers.len() + perManual*e.manual.len() +
 		perTombstone*(e.peersGone.len()+e.trustedGone.len()) + perCommand*e.memory.len()
-}
-
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	return slices.Sorted(maps.Keys(m))
 }

@@ -52,15 +52,15 @@ func removeEnterprise(e *Enterprise, in Input) (Decision, *Error) {
 	if err := stale(in, "the enterprise", e.changed); err != nil {
 		return Decision{}, err
 	}
-	if n := len(e.peers); n > 0 {
+	if n := e.peers.len(); n > 0 {
 		return Decision{}, invalid("", "an enterprise that has peers cannot be removed: %s", e.countPeers())
 	}
-	if n := len(e.manual); n >= maxEvents {
+	if n := e.manual.len(); n >= maxEvents {
 		return Decision{}, invalid("", "an enterprise with more than %d trusted servers cannot be removed at once: it has %d, remove some first", maxEvents-1, n)
 	}
 	d := Decision{ID: string(e.id)}
 	for _, id := range sortedKeys(e.manual) {
-		d.Events = append(d.Events, e.manual[id].removed())
+		d.Events = append(d.Events, e.manual.at(id).removed())
 	}
 	d.Events = append(d.Events, events.EnterpriseRemoved{Description: e.description})
 	return d, nil
@@ -101,7 +101,7 @@ func (e *Enterprise) moveTo(in Input, path string, change func(*profile) *Error)
 
 // checkMove holds the rules between the enterprise's server and its peers.
 func (e *Enterprise) checkMove(to events.Server, path string) *Error {
-	if to.Deployment != e.server.Deployment && to.Deployment == events.DeploymentMiCloudGCP && len(e.peers) > 0 {
+	if to.Deployment != e.server.Deployment && to.Deployment == events.DeploymentMiCloudGCP && e.peers.len() > 0 {
 		return &Error{
 			Code: Unsupported, Field: path + "deployment",
 			Msg: "an enterprise that has peers cannot move to MiCloud Flex, where peering is not supported: " + e.countPeers(),
@@ -111,17 +111,17 @@ func (e *Enterprise) checkMove(to events.Server, path string) *Error {
 		return nil
 	}
 	if peer, ok := e.peerings.other(peering{to.Hostname, e.id}, ""); ok {
-		return invalid(path+"hostname", "the peer %q names this hostname and this enterprise: an enterprise cannot peer with itself", e.peers[peer].Description)
+		return invalid(path+"hostname", "the peer %q names this hostname and this enterprise: an enterprise cannot peer with itself", e.peers.at(peer).Description)
 	}
 	return nil
 }
 
 // countPeers tells how many peers stand in the way.
 func (e *Enterprise) countPeers() string {
-	if len(e.peers) == 1 {
+	if e.peers.len() == 1 {
 		return "it has 1 peer (disabled ones count)"
 	}
-	return fmt.Sprintf("it has %d peers (disabled ones count)", len(e.peers))
+	return fmt.Sprintf("it has %d peers (disabled ones count)", e.peers.len())
 }
 
 func emptyAsNull(f Field[string]) Field[string] {

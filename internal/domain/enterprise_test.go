@@ -268,6 +268,8 @@ func allCommands() []domain.Command {
 		domain.EditEnterprise{},
 		domain.RemoveEnterprise{},
 		domain.AddPeer{},
+		domain.PutPeer{},
+		domain.ChangePeers{},
 		domain.EditPeer{},
 		domain.RenamePeer{},
 		domain.ChangePeerAddress{},

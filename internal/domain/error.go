@@ -33,6 +33,10 @@ type Error struct {
 	Peer  events.PeerID `json:"peer,omitempty"`  // FollowsPeer: where to go instead
 	Stale *StaleInfo    `json:"stale,omitempty"` // with Stale
 	Gone  *Removal      `json:"gone,omitempty"`  // with Gone
+
+	// Results are those of every operation of a ChangePeers that was refused
+	// because of its operations.
+	Results []OperationResult `json:"results,omitempty"`
 }
 
 func (e *Error) Error() string {

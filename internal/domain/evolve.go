@@ -81,13 +81,13 @@ func (e *Enterprise) foldEnterprise(event events.Event, at Stamp, r events.Recor
 func (e *Enterprise) close(r events.Recorded) {
 	story := removal(r)
 	for _, id := range sortedKeys(e.peers) {
-		e.unindexPeer(e.peers[id])
-		delete(e.peers, id)
+		e.unindexPeer(e.peers.at(id))
+		e.peers.remove(id)
 		e.peersGone.add(id, story)
 	}
 	for _, id := range sortedKeys(e.manual) {
-		e.unindexManual(e.manual[id])
-		delete(e.manual, id)
+		e.unindexManual(e.manual.at(id))
+		e.manual.remove(id)
 		e.trustedGone.add(id, story)
 	}
 	e.registered, e.removed = false, &story
@@ -125,7 +125,7 @@ func (e *Enterprise) misfit(r events.Recorded) string {
 
 func (e *Enterprise) peerMisfit(ev events.PeerEvent) string {
 	_, adds := ev.(events.PeerAdded)
-	_, live := e.peers[ev.PeerID()]
+	live := e.peers.has(ev.PeerID())
 	switch {
 	case adds && live:
 		return fmt.Sprintf("peer %s exists already", ev.PeerID())
@@ -140,9 +140,9 @@ func (e *Enterprise) trustedServerMisfit(ev events.TrustedServerEvent) string {
 	_, adds := ev.(events.TrustedServerAdded)
 	_, renames := ev.(events.TrustedServerRenamed)
 	peer, derived := events.PeerOfTrustedServer(id)
-	live := e.manual[id] != nil
+	live := e.manual.has(id)
 	if derived && renames {
-		live = e.peers[peer] != nil
+		live = e.peers.has(peer)
 	}
 	switch {
 	case adds && derived:

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -9,67 +10,98 @@ import (
 // still be shared by what an older program stored, so every key holds a set;
 // the first member is kept apart because it is nearly always the only one.
 type index[K comparable, V cmp.Ordered] struct {
-	first map[K]V
-	more  map[K]map[V]struct{}
+	first *table[K, V]
+	more  *table[K, map[V]struct{}]
 }
 
 func newIndex[K comparable, V cmp.Ordered]() index[K, V] {
-	return index[K, V]{first: map[K]V{}, more: map[K]map[V]struct{}{}}
+	return index[K, V]{first: newTable[K, V](), more: newTable[K, map[V]struct{}]()}
+}
+
+func (x index[K, V]) draft() index[K, V] {
+	return index[K, V]{first: x.first.draft(), more: x.more.draft()}
 }
 
 func (x index[K, V]) add(k K, v V) {
-	first, taken := x.first[k]
+	first, taken := x.first.get(k)
 	switch {
 	case !taken:
-		x.first[k] = v
+		x.first.put(k, v)
 	case first != v:
-		if x.more[k] == nil {
-			x.more[k] = map[V]struct{}{}
-		}
-		x.more[k][v] = struct{}{}
+		x.rest(k)[v] = struct{}{}
 	}
 }
 
 func (x index[K, V]) remove(k K, v V) {
-	rest := x.more[k]
-	if first, ok := x.first[k]; ok && first == v {
-		delete(x.first, k)
+	first, ok := x.first.get(k)
+	rest := x.more.at(k)
+	_, among := rest[v]
+	switch {
+	case ok && first == v && len(rest) == 0:
+		x.first.remove(k)
+		return
+	case ok && first == v:
+		rest = x.rest(k)
 		for next := range rest {
-			x.first[k] = next
+			x.first.put(k, next)
 			delete(rest, next)
 			break
 		}
-	} else {
+	case among:
+		rest = x.rest(k)
 		delete(rest, v)
+	default:
+		return
 	}
-	if rest != nil && len(rest) == 0 {
-		delete(x.more, k)
+	if len(rest) == 0 {
+		x.more.remove(k)
 	}
 }
 
-// others lists what has the key k besides v, in order.
-func (x index[K, V]) others(k K, v V) []V {
-	var out []V
-	if first, ok := x.first[k]; ok && first != v {
-		out = append(out, first)
+// rest returns the members of k besides the first, to be changed: in a draft
+// they are its own from then on.
+func (x index[K, V]) rest(k K) map[V]struct{} {
+	if rest, own := x.more.own[k]; own {
+		return rest
 	}
-	for other := range x.more[k] {
-		if other != v {
-			out = append(out, other)
+	rest := maps.Clone(x.more.at(k))
+	if rest == nil {
+		rest = map[V]struct{}{}
+	}
+	x.more.put(k, rest)
+	return rest
+}
+
+// others lists what has the key k besides v, in order, up to most of them, and
+// says how many there are.
+func (x index[K, V]) others(k K, v V, most int) (list []V, total int) {
+	note := func(other V) {
+		if other == v {
+			return
+		}
+		total++
+		if at, _ := slices.BinarySearch(list, other); at < most {
+			list = slices.Insert(list, at, other)
+			list = list[:min(len(list), most)]
 		}
 	}
-	slices.Sort(out)
-	return out
+	if first, ok := x.first.get(k); ok {
+		note(first)
+	}
+	for other := range x.more.at(k) {
+		note(other)
+	}
+	return list, total
 }
 
 // other returns the first thing that has the key k besides v.
 func (x index[K, V]) other(k K, v V) (V, bool) {
-	if len(x.more[k]) == 0 {
-		first, ok := x.first[k]
+	if len(x.more.at(k)) == 0 {
+		first, ok := x.first.get(k)
 		return first, ok && first != v
 	}
-	if all := x.others(k, v); len(all) > 0 {
-		return all[0], true
+	if list, _ := x.others(k, v, 1); len(list) > 0 {
+		return list[0], true
 	}
 	return v, false
 }

@@ -23,6 +23,11 @@ const (
 	// MaxNoticeChanges is how many changes one RaisePeerNotice may carry; a
 	// notice itself never has more than one for each field.
 	MaxNoticeChanges = 16
+
+	// MaxOperations is how many operations one ChangePeers may have. What they
+	// make must also fit in one write, which that of any SafeOperations does.
+	MaxOperations  = 1000
+	SafeOperations = maxEvents / maxEventsOfPeer
 )
 
 const (
@@ -34,6 +39,10 @@ const (
 
 	// maxEvents is how many events one command may make: an atomic batch.
 	maxEvents = 1000
+
+	// maxEventsOfPeer is how many events a command to one peer may make: an edit
+	// of everything that can be edited.
+	maxEventsOfPeer = 7
 
 	// maxWarnings is how many entries are named one by one in warnings.
 	maxWarnings = 10

@@ -69,9 +69,9 @@ func (e *Enterprise) foldPeer(event events.PeerEvent, at Stamp, r events.Recorde
 		e.foldPeerAdded(ev, at)
 		return true
 	case events.PeerDeleted:
-		p := e.peers[ev.Peer]
+		p := e.peers.at(ev.Peer)
 		e.unindexPeer(p)
-		delete(e.peers, p.ID)
+		e.peers.remove(p.ID)
 		e.peersGone.add(p.ID, removal(r))
 		return true
 	case events.PeerRenamed:
@@ -101,7 +101,7 @@ func (e *Enterprise) foldPeer(event events.PeerEvent, at Stamp, r events.Recorde
 	default:
 		return false
 	}
-	e.changePeer(e.peers[event.PeerID()], at, change)
+	e.changePeer(event.PeerID(), at, change)
 	return true
 }
 
@@ -113,21 +113,24 @@ func (e *Enterprise) foldPeerAdded(ev events.PeerAdded, at Stamp) {
 		Version: ev.Version, Enabled: true, Changed: at,
 		EntryDescription: ev.Description, EntryChanged: at,
 	}
-	e.peers[p.ID] = p
+	e.peers.put(p.ID, p)
 	e.indexPeer(p)
 }
 
-// changePeer changes p and keeps the indexes and the stamp of its
-// trusted-server entry true.
-func (e *Enterprise) changePeer(p *Peer, at Stamp, change func(*Peer)) {
-	before, had := p.TrustedServer()
-	e.unindexPeer(p)
-	change(p)
-	p.Changed = at
-	e.indexPeer(p)
-	if after, has := p.TrustedServer(); had != has || before != after {
-		p.EntryChanged = at
+// changePeer puts the changed peer in the place of what it was and keeps the
+// indexes and the stamp of its trusted-server entry true.
+func (e *Enterprise) changePeer(id events.PeerID, at Stamp, change func(*Peer)) {
+	now := e.peers.at(id)
+	next := *now
+	change(&next)
+	next.Changed = at
+	before, had := now.TrustedServer()
+	if after, has := next.TrustedServer(); had != has || before != after {
+		next.EntryChanged = at
 	}
+	e.unindexPeer(now)
+	e.peers.put(id, &next)
+	e.indexPeer(&next)
 }
 
 func (e *Enterprise) indexPeer(p *Peer) {

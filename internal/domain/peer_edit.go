@@ -7,31 +7,7 @@ import (
 )
 
 func addPeer(e *Enterprise, c AddPeer, in Input) (Decision, *Error) {
-	if err := firstError(stale(in, "what is to be added", Stamp{}), e.mustSupportPeering("")); err != nil {
-		return Decision{}, err
-	}
-	p := Peer{ID: events.PeerID(in.NewID), Type: c.Type, Enabled: true}
-	switch c.Type {
-	case events.PeerMiCollab:
-		p.Port = DefaultPort
-	case events.PeerExternal:
-	default:
-		return Decision{}, invalid("type", "the type must be %s or %s", events.PeerMiCollab, events.PeerExternal)
-	}
-	if err := e.checkNewPeerID(p.ID); err != nil {
-		return Decision{}, err
-	}
-	err := p.patch(EditPeer{
-		Description: Give(c.Description), Hostname: c.Hostname, Port: c.Port, Address: c.Address,
-		PeerEnterpriseID: c.PeerEnterpriseID, DialingPrefix: c.DialingPrefix, Version: c.Version,
-	})
-	if err := firstError(err, e.checkPeer(Peer{}, p)); err != nil {
-		return Decision{}, err
-	}
-	return Decision{ID: in.NewID, Events: []events.Event{events.PeerAdded{
-		Peer: p.ID, PeerType: p.Type, Description: p.Description, Hostname: p.Hostname, Port: p.Port,
-		Address: p.Address, PeerEnterpriseID: p.PeerEnterpriseID, DialingPrefix: p.DialingPrefix, Version: p.Version,
-	}}}, nil
+	return insertPeer(e, c, Field[bool]{}, in)
 }
 
 // editPeer decides every change of a peer's fields: the single commands are
@@ -49,9 +25,8 @@ func editPeer(e *Enterprise, c EditPeer, in Input) (Decision, *Error) {
 		return Decision{}, err
 	}
 	d := Decision{ID: string(c.Peer), Events: peerChanges(*now, next)}
-	before, had := now.TrustedServer()
-	if after, has := next.TrustedServer(); had && (!has || after.Host != before.Host) {
-		d.Warnings = e.stillTrusted(before.Host, before.ID)
+	if host, left := leaves(*now, next); left && !in.quiet {
+		d.Warnings = e.stillTrusted(host, events.TrustedServerOfPeer(c.Peer))
 	}
 	return d, nil
 }
@@ -93,14 +68,29 @@ func deletePeer(e *Enterprise, c DeletePeer, in Input) (Decision, *Error) {
 	if err != nil {
 		return Decision{}, err
 	}
-	return Decision{
+	d := Decision{
 		ID: string(p.ID),
 		Events: []events.Event{events.PeerDeleted{
 			Peer: p.ID, Description: p.Description, Hostname: p.Hostname,
 			PeerEnterpriseID: p.PeerEnterpriseID, Host: p.Host(),
 		}},
-		Warnings: e.stillTrusted(p.Host(), events.TrustedServerOfPeer(p.ID)),
-	}, nil
+	}
+	if host, left := leaves(*p, Peer{}); left && !in.quiet {
+		d.Warnings = e.stillTrusted(host, events.TrustedServerOfPeer(p.ID))
+	}
+	return d, nil
+}
+
+// leaves tells which host is not named any more by the peer's trusted-server
+// entry, if so; next is the zero Peer when the peer is deleted. A disabled one
+// has no entry, but whoever deletes it thinks that its host is not trusted.
+func leaves(now, next Peer) (host string, left bool) {
+	if next.ID == "" {
+		return now.Host(), true
+	}
+	before, had := now.TrustedServer()
+	after, has := next.TrustedServer()
+	return before.Host, had && (!has || after.Host != before.Host)
 }
 
 // holds reports whether expect, when given, still is the value now. A text that
@@ -121,7 +111,7 @@ func (e *Enterprise) checkNewPeerID(id events.PeerID) *Error {
 	if _, err := events.ParsePeerID(string(id)); err != nil {
 		return invalid("", "the new peer's id cannot be used: %v", err)
 	}
-	if _, gone := e.peersGone.stories[id]; gone || e.peers[id] != nil {
+	if e.peersGone.stories.has(id) || e.peers.has(id) {
 		return &Error{Code: Exists, Msg: fmt.Sprintf("the peer id %s was used already", id)}
 	}
 	return nil
@@ -140,7 +130,7 @@ func (e *Enterprise) checkPeer(now, next Peer) *Error {
 		if other, taken := e.peerNames.other(name, next.ID); taken {
 			return &Error{
 				Code: Exists, Field: "description",
-				Msg: fmt.Sprintf("the description %q is used by peer %s already", e.peers[other].Description, other),
+				Msg: fmt.Sprintf("the description %q is used by peer %s already", e.peers.at(other).Description, other),
 			}
 		}
 	}
@@ -164,7 +154,7 @@ func (e *Enterprise) checkPeering(now, next Peer) *Error {
 	if other, taken := e.peerings.other(pair, next.ID); taken {
 		return &Error{
 			Code: Exists, Field: field,
-			Msg: fmt.Sprintf("the peer %q names enterprise %s on %s already", e.peers[other].Description, pair.enterprise, pair.hostname),
+			Msg: fmt.Sprintf("the peer %q names enterprise %s on %s already", e.peers.at(other).Description, pair.enterprise, pair.hostname),
 		}
 	}
 	return nil

@@ -58,9 +58,9 @@ func (e *Enterprise) livePeer(id events.PeerID, in Input) (*Peer, *Error) {
 	if _, err := events.ParsePeerID(string(id)); err != nil {
 		return nil, invalid("peer", "%v", err)
 	}
-	p := e.peers[id]
+	p := e.peers.at(id)
 	if p == nil {
-		if story, gone := e.peersGone.stories[id]; gone {
+		if story, gone := e.peersGone.stories.get(id); gone {
 			return nil, goneError("peer", "peer "+string(id), story)
 		}
 		return nil, &Error{Code: NotFound, Field: "peer", Msg: fmt.Sprintf("there is no peer %s", id)}
@@ -76,15 +76,9 @@ func (e *Enterprise) stillTrusted(host string, besides events.TrustedServerID) [
 	if host == "" {
 		return nil
 	}
-	others := e.hosts.others(host, besides)
+	entries, total := e.hosts.others(host, besides, maxWarnings)
 	var out []Warning
-	for i, id := range others {
-		if i == maxWarnings {
-			return append(out, Warning{
-				Code:    WarnHostStillTrusted,
-				Message: fmt.Sprintf("%s is still trusted by %d more entries", host, len(others)-i),
-			})
-		}
+	for _, id := range entries {
 		t, _ := e.TrustedServer(id)
 		by := "the trusted server"
 		if t.Peer != "" {
@@ -95,6 +89,12 @@ func (e *Enterprise) stillTrusted(host string, besides events.TrustedServerID) [
 			Message:       fmt.Sprintf("%s is still trusted by %s %q (%s)", host, by, t.Description, t.Type),
 			TrustedServer: id,
 			Peer:          t.Peer,
+		})
+	}
+	if more := total - len(entries); more > 0 {
+		out = append(out, Warning{
+			Code:    WarnHostStillTrusted,
+			Message: fmt.Sprintf("%s is still trusted by %d more entries", host, more),
 		})
 	}
 	return out

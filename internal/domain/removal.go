@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/peering/peering/internal/events"
@@ -9,21 +10,25 @@ import (
 
 // tombstones remember the newest maxTombstones things that were deleted.
 type tombstones[K comparable] struct {
-	stories map[K]Removal
+	stories *table[K, Removal]
 	order   queue[K]
 }
 
 func newTombstones[K comparable]() tombstones[K] {
-	return tombstones[K]{stories: map[K]Removal{}}
+	return tombstones[K]{stories: newTable[K, Removal]()}
 }
 
-func (t *tombstones[K]) len() int { return len(t.stories) }
+func (t *tombstones[K]) len() int { return t.stories.len() }
+
+func (t *tombstones[K]) draft() tombstones[K] {
+	return tombstones[K]{stories: t.stories.draft(), order: queue[K]{items: slices.Clone(t.order.all())}}
+}
 
 func (t *tombstones[K]) add(id K, story Removal) {
-	t.stories[id] = story
+	t.stories.put(id, story)
 	t.order.push(id)
 	if t.order.len() > maxTombstones {
-		delete(t.stories, t.order.pop())
+		t.stories.remove(t.order.pop())
 	}
 }
 

@@ -16,7 +16,7 @@ const SnapshotFormat = 2
 // a message of the log. The error is that of an encoding and never occurs in
 // this format.
 func (e *Enterprise) MarshalSnapshot() ([]byte, error) {
-	w := &snapshotWriter{buf: make([]byte, 0, 1024+320*(len(e.peers)+len(e.manual)+e.memory.len()))}
+	w := &snapshotWriter{buf: make([]byte, 0, 1024+320*(e.peers.len()+e.manual.len()+e.memory.len()))}
 	w.text(string(e.id))
 	w.number(uint64(e.seq))
 	w.time(e.latest)
@@ -29,13 +29,13 @@ func (e *Enterprise) MarshalSnapshot() ([]byte, error) {
 	if e.removed != nil {
 		w.removal(*e.removed)
 	}
-	w.number(uint64(len(e.peers)))
+	w.number(uint64(e.peers.len()))
 	for _, id := range sortedKeys(e.peers) {
-		w.peer(e.peers[id])
+		w.peer(e.peers.at(id))
 	}
-	w.number(uint64(len(e.manual)))
+	w.number(uint64(e.manual.len()))
 	for _, id := range sortedKeys(e.manual) {
-		w.trustedServer(e.manual[id])
+		w.trustedServer(e.manual.at(id))
 	}
 	writeTombstones(w, &e.peersGone)
 	writeTombstones(w, &e.trustedGone)
@@ -68,12 +68,12 @@ func UnmarshalSnapshot(id events.EnterpriseID, seq events.Seq, data []byte) (*En
 	}
 	for range r.count() {
 		p := r.peer()
-		e.peers[p.ID] = p
+		e.peers.put(p.ID, p)
 		e.indexPeer(p)
 	}
 	for range r.count() {
 		t := r.trustedServer()
-		e.manual[t.ID] = t
+		e.manual.put(t.ID, t)
 		e.indexManual(t)
 	}
 	readTombstones(r, &e.peersGone)
@@ -161,7 +161,7 @@ func writeTombstones[K ~string](w *snapshotWriter, t *tombstones[K]) {
 	w.number(uint64(t.order.len()))
 	for _, id := range t.order.all() {
 		w.text(string(id))
-		w.removal(t.stories[id])
+		w.removal(t.stories.at(id))
 	}
 }
 

@@ -20,11 +20,11 @@ type TrustedServer struct {
 
 // TrustedServer returns the live entry id, a manual one or a peer's.
 func (e *Enterprise) TrustedServer(id events.TrustedServerID) (t TrustedServer, ok bool) {
-	if found := e.manual[id]; found != nil {
+	if found := e.manual.at(id); found != nil {
 		return *found, true
 	}
 	if peer, derived := events.PeerOfTrustedServer(id); derived {
-		if p := e.peers[peer]; p != nil {
+		if p := e.peers.at(peer); p != nil {
 			return p.TrustedServer()
 		}
 	}
@@ -34,11 +34,11 @@ func (e *Enterprise) TrustedServer(id events.TrustedServerID) (t TrustedServer, 
 // TrustedServers lists the live entries in the order of their ids: the manual
 // ones, and those of enabled MiCollab peers.
 func (e *Enterprise) TrustedServers() []TrustedServer {
-	list := make([]TrustedServer, 0, len(e.manual)+len(e.peers))
-	for _, t := range e.manual {
+	list := make([]TrustedServer, 0, e.manual.len()+e.peers.len())
+	for _, t := range e.manual.all() {
 		list = append(list, *t)
 	}
-	for _, p := range e.peers {
+	for _, p := range e.peers.all() {
 		if t, ok := p.TrustedServer(); ok {
 			list = append(list, t)
 		}
@@ -54,20 +54,21 @@ func (e *Enterprise) foldTrustedServer(event events.TrustedServerEvent, at Stamp
 	switch ev := event.(type) {
 	case events.TrustedServerAdded:
 		t := &TrustedServer{ID: ev.TrustedServer, Description: ev.Description, Host: ev.Host, Type: ev.TrustType, Changed: at}
-		e.manual[t.ID] = t
+		e.manual.put(t.ID, t)
 		e.indexManual(t)
 	case events.TrustedServerRenamed:
 		if peer, derived := events.PeerOfTrustedServer(ev.TrustedServer); derived {
-			p := e.peers[peer]
+			p := *e.peers.at(peer)
 			p.EntryDescription, p.EntryChanged = ev.To, at
+			e.peers.put(peer, &p)
 			return true
 		}
 		e.changeManual(ev.TrustedServer, at, func(t *TrustedServer) { t.Description = ev.To })
 	case events.TrustedServerChanged:
 		e.changeManual(ev.TrustedServer, at, func(t *TrustedServer) { t.Host, t.Type = ev.ToHost, ev.ToType })
 	case events.TrustedServerRemoved:
-		e.unindexManual(e.manual[ev.TrustedServer])
-		delete(e.manual, ev.TrustedServer)
+		e.unindexManual(e.manual.at(ev.TrustedServer))
+		e.manual.remove(ev.TrustedServer)
 		e.trustedGone.add(ev.TrustedServer, removal(r))
 	default:
 		return false
@@ -76,11 +77,13 @@ func (e *Enterprise) foldTrustedServer(event events.TrustedServerEvent, at Stamp
 }
 
 func (e *Enterprise) changeManual(id events.TrustedServerID, at Stamp, change func(*TrustedServer)) {
-	t := e.manual[id]
-	e.unindexManual(t)
-	change(t)
-	t.Changed = at
-	e.indexManual(t)
+	now := e.manual.at(id)
+	next := *now
+	change(&next)
+	next.Changed = at
+	e.unindexManual(now)
+	e.manual.put(id, &next)
+	e.indexManual(&next)
 }
 
 func (e *Enterprise) indexManual(t *TrustedServer) {

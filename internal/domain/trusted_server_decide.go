@@ -135,7 +135,7 @@ func (e *Enterprise) checkManual(now, next TrustedServer) *Error {
 		if other, taken := e.manualNames.other(name, next.ID); taken {
 			return &Error{
 				Code: Exists, Field: "description",
-				Msg: fmt.Sprintf("the description %q is used by trusted server %s already", e.manual[other].Description, other),
+				Msg: fmt.Sprintf("the description %q is used by trusted server %s already", e.manual.at(other).Description, other),
 			}
 		}
 	}
@@ -150,7 +150,7 @@ func (e *Enterprise) checkManual(now, next TrustedServer) *Error {
 		}
 		return &Error{
 			Code: Exists, Field: field,
-			Msg: fmt.Sprintf("the trusted server %q names %s with type %s already", e.manual[other].Description, next.Host, next.Type),
+			Msg: fmt.Sprintf("the trusted server %q names %s with type %s already", e.manual.at(other).Description, next.Host, next.Type),
 		}
 	}
 	return nil
@@ -163,8 +163,8 @@ func (e *Enterprise) checkNewTrustedServerID(id events.TrustedServerID) *Error {
 		return invalid("", "the new trusted server's id cannot be used: %v", err)
 	}
 	_, derived := events.PeerOfTrustedServer(id)
-	_, gone := e.trustedGone.stories[id]
-	if derived || gone || e.manual[id] != nil {
+	gone := e.trustedGone.stories.has(id)
+	if derived || gone || e.manual.has(id) {
 		return &Error{Code: Exists, Msg: fmt.Sprintf("the trusted server id %s was used already", id)}
 	}
 	return nil
@@ -181,15 +181,15 @@ func (e *Enterprise) liveTrustedServer(id events.TrustedServerID, in Input) (Tru
 	if ok {
 		return t, stale(in, "the trusted server", t.Changed)
 	}
-	if story, gone := e.trustedGone.stories[id]; gone {
+	if story, gone := e.trustedGone.stories.get(id); gone {
 		return t, goneError(field, "trusted server "+string(id), story)
 	}
 	peer, derived := events.PeerOfTrustedServer(id)
-	if story, gone := e.peersGone.stories[peer]; derived && gone {
+	if story, gone := e.peersGone.stories.get(peer); derived && gone {
 		return t, goneError(field, "trusted server "+string(id)+" went with its peer, which", story)
 	}
 	refusal := &Error{Code: NotFound, Field: field, Msg: fmt.Sprintf("there is no trusted server %s", id)}
-	if p := e.peers[peer]; derived && p != nil && p.Type == events.PeerMiCollab {
+	if p := e.peers.at(peer); derived && p != nil && p.Type == events.PeerMiCollab {
 		refusal.Peer = peer
 		refusal.Msg = fmt.Sprintf("trusted server %s is withdrawn while peer %s is disabled", id, peer)
 	}

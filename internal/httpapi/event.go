@@ -71,7 +71,7 @@ func (EventData) Schema(huma.Registry) *huma.Schema {
 }
 
 func (a *api) eventRoutes() {
-	forms := []shownAs{
+	forms := []answerForm{
 		{typeJSON, reflect.TypeFor[List[Event]](), listExample(a.eventExample())},
 		{typeNDJSON, reflect.TypeFor[Event](), nil},
 	}

@@ -17,8 +17,8 @@ type streamed struct {
 	write       func(w http.ResponseWriter)
 }
 
-// shownAs says of one content type of a streamed answer what it holds.
-type shownAs struct {
+// answerForm says of one content type of a streamed answer what it holds.
+type answerForm struct {
 	contentType string
 	schema      reflect.Type
 	example     any
@@ -26,7 +26,7 @@ type shownAs struct {
 
 // registerStreamed adds op with a handler whose answer is streamed; forms are
 // those it may have, for the document.
-func registerStreamed(a *api, op operation, forms []shownAs, handle func(ctx context.Context, c *call) (*streamed, error)) {
+func registerStreamed(a *api, op operation, forms []answerForm, handle func(ctx context.Context, c *call) (*streamed, error)) {
 	h := a.describe(op)
 	a.methods[op.path] = append(a.methods[op.path], op.method)
 	h.Responses[strconv.Itoa(op.success())] = a.formsOf(forms)
@@ -45,7 +45,7 @@ func registerStreamed(a *api, op operation, forms []shownAs, handle func(ctx con
 	a.document(op)
 }
 
-func (a *api) formsOf(forms []shownAs) *huma.Response {
+func (a *api) formsOf(forms []answerForm) *huma.Response {
 	r := &huma.Response{Description: "OK", Headers: map[string]*huma.Param{}, Content: map[string]*huma.MediaType{}}
 	for _, f := range forms {
 		media := &huma.MediaType{Schema: a.huma.OpenAPI().Components.Schemas.Schema(f.schema, true, "")}

@@ -16,7 +16,7 @@ import (
 // to t3 that a History adds.
 func Commands() *rapid.Generator[domain.Command] {
 	return rapid.Custom(func(t *rapid.T) domain.Command {
-		switch n := dice(t, 20); {
+		switch n := dice(t, 22); {
 		case n < 11:
 			return ofPeer(t)
 		case n < 15:
@@ -25,6 +25,10 @@ func Commands() *rapid.Generator[domain.Command] {
 			return domain.AddTrustedServer{Description: draw(t, descriptions()), Host: draw(t, hosts()), Type: draw(t, trustTypes())}
 		case n < 19:
 			return ofTrustedServer(t)
+		case n < 20:
+			return putPeer(t)
+		case n < 21:
+			return domain.ChangePeers{Atomic: dice(t, 2) == 0, Operations: draw(t, Operations())}
 		}
 		return ofEnterprise(t)
 	})
@@ -112,7 +116,7 @@ func deployments() *rapid.Generator[events.Deployment] {
 	return mostly(oneOf(events.DeploymentStandard), oneOf(events.DeploymentMiCloudGCP, "cloud"))
 }
 
-func addPeer(t *rapid.T) domain.Command {
+func addPeer(t *rapid.T) domain.AddPeer {
 	if dice(t, 6) == 0 {
 		return domain.AddPeer{Type: events.PeerExternal, Description: draw(t, descriptions())}
 	}
@@ -127,16 +131,20 @@ func addPeer(t *rapid.T) domain.Command {
 	}
 }
 
+func editPeer(t *rapid.T, peer events.PeerID) domain.EditPeer {
+	return domain.EditPeer{
+		Peer: peer, Description: rarely(t, descriptions()),
+		Hostname: field(t, hostnames()), Port: rarely(t, oneOf(443, 8443, 0)),
+		Address: field(t, hosts()), PeerEnterpriseID: rarely(t, enterpriseIDs()),
+		Enabled: rarely(t, oneOf(true, false)),
+	}
+}
+
 func ofPeer(t *rapid.T) domain.Command {
 	peer := peerID(t)
 	switch dice(t, 18) {
 	case 0, 1:
-		return domain.EditPeer{
-			Peer: peer, Description: rarely(t, descriptions()),
-			Hostname: field(t, hostnames()), Port: rarely(t, oneOf(443, 8443, 0)),
-			Address: field(t, hosts()), PeerEnterpriseID: rarely(t, enterpriseIDs()),
-			Enabled: rarely(t, oneOf(true, false)),
-		}
+		return editPeer(t, peer)
 	case 2:
 		return domain.RenamePeer{Peer: peer, Description: draw(t, descriptions())}
 	case 3, 4:

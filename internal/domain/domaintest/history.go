@@ -46,7 +46,7 @@ func (h *History) Do(cmd domain.Command) Step {
 	if step.Refusal != nil || len(step.Decision.Events) == 0 {
 		return step
 	}
-	if step.Input.NewID != "" {
+	if step.Input.NewID != "" && step.Decision.ID == step.Input.NewID {
 		h.added[step.Input.NewID[0]]++
 	}
 	id := events.CommandID("c" + strconv.Itoa(len(h.Log)))
@@ -74,7 +74,9 @@ func Histories(most int) *rapid.Generator[[]events.Recorded] {
 func (h *History) nextID(cmd domain.Command) string {
 	kind := byte('p')
 	switch cmd.(type) {
-	case domain.AddPeer:
+	case domain.AddPeer, domain.PutPeer:
+	case domain.ChangePeers: // what it adds has ids derived from this one
+		return "bulk" + strconv.Itoa(len(h.Log))
 	case domain.AddTrustedServer:
 		kind = 't'
 	default:
