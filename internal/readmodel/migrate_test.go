@@ -66,7 +66,7 @@ func TestMigrate_dataOfANewerProgramIsRefused(t *testing.T) {
 		if !errors.As(err, &newer) || newer.Database != 4711 || newer.Program < 1 {
 			t.Fatalf("got %v, want a *NewerError about 4711", err)
 		}
-		if !strings.Contains(err.Error(), "4711") || !strings.Contains(err.Error(), "up to 1") {
+		if !strings.Contains(err.Error(), "4711") || !strings.Contains(err.Error(), "up to 3") {
 			t.Errorf("the message is %q, want both versions in it", err)
 		}
 	})
