@@ -21,12 +21,18 @@ func (p *progress) observed(end events.Seq) { p.end.Store(uint64(end)) }
 var errBuilt = errors.New("projection: built")
 
 // Rebuild fills new tables from the beginning of the log while queries go on
-// reading the old ones, then lets them read the new ones, and drops the old. It
-// returns when that is done. An error leaves the old tables in use; a rebuild
-// that is started later elsewhere ends this one.
+// reading the old ones. When they have reached what was the end of the log at
+// the start, and the old ones, it lets queries read the new tables and drops the
+// old. It returns when that is done. An error leaves the old tables in use; a
+// rebuild that is started later elsewhere ends this one.
 func (r *Runner) Rebuild(ctx context.Context) error { return r.rebuild(ctx, &progress{}) }
 
 func (r *Runner) rebuild(ctx context.Context, p *progress) error {
+	log, err := r.source.Identity(ctx)
+	if err != nil {
+		return fmt.Errorf("projection: rebuild: look at the log: %w", err)
+	}
+	p.observed(log.Last)
 	lease, err := r.db.Build(ctx, r.options.Projection, r.options.Owner)
 	if err != nil {
 		return err
@@ -34,7 +40,10 @@ func (r *Runner) rebuild(ctx context.Context, p *progress) error {
 	t := r.build(lease, p)
 	t.log = t.log.With("rebuild", true)
 	t.committed = func(ctx context.Context) error {
-		p.moved(lease.Mark().Position)
+		at := lease.Mark().Position
+		if p.moved(at); at < log.Last {
+			return nil
+		}
 		done, err := lease.Activate(ctx)
 		if done {
 			return errBuilt
