@@ -3,7 +3,6 @@ package projection
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -63,7 +62,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			return err
 		case errors.As(err, &fenced):
 			r.status.set(Standby, nil)
-			r.options.Logger.Warn("another process has taken over", "err", err)
+			r.options.Logger.Warn("another process has taken over, or an operator has asked for held events to be tried again", "err", err)
 			continue
 		}
 		r.status.note(err)
@@ -88,6 +87,7 @@ func (r *Runner) serve(ctx context.Context, takeOver *bool) error {
 	r.status.lead(lease.Mark().Position)
 	r.options.Logger.Info("the projection is active", "stream_seq", lease.Mark().Position)
 	t := r.term(lease)
+	t.resumed = lease.Retried
 	t.committed = func(context.Context) error {
 		r.status.moved(lease.Mark().Position)
 		return nil
@@ -109,6 +109,7 @@ func (r *Runner) term(lease *readmodel.Lease) *term {
 	return &term{
 		source: r.source, codec: events.NewCodec(r.options.Registry), lease: lease, log: r.options.Logger,
 		batchLimit: r.options.BatchLimit, partWait: r.options.PartWait, beatEvery: r.options.Lease / 4, hooks: r.hooks,
+		resumed: func(context.Context) error { return nil },
 	}
 }
 
@@ -162,47 +163,6 @@ func (r *Runner) stop(ctx context.Context, lease *readmodel.Lease, why *StreamCh
 
 // stopTimeout is how long noting the reason may take.
 const stopTimeout = 10 * time.Second
-
-// errBuilt ends the term of a build that has become the active generation.
-var errBuilt = errors.New("projection: built")
-
-// Rebuild fills new tables from the beginning of the log while queries go on
-// reading the old ones, then lets them read the new ones, and drops the old. It
-// returns when that is done. An error leaves the old tables in use; a rebuild
-// that is started later elsewhere ends this one.
-func (r *Runner) Rebuild(ctx context.Context) error {
-	lease, err := r.db.Build(ctx, r.options.Projection, r.options.Owner)
-	if err != nil {
-		return err
-	}
-	t := r.term(lease)
-	t.log = t.log.With("rebuild", true)
-	t.committed = func(ctx context.Context) error {
-		done, err := lease.Activate(ctx)
-		if done {
-			return errBuilt
-		}
-		return err
-	}
-	t.observed = func(events.Seq) {}
-	err = t.committed(ctx) // an empty log is built already
-	if err == nil {
-		err = t.run(ctx)
-	}
-	if !errors.Is(err, errBuilt) {
-		err = fmt.Errorf("projection: rebuild: %w", err)
-		r.release(ctx, lease) // so that its tables can be dropped
-	} else {
-		err = nil
-		r.options.Logger.Info("the projection was rebuilt", "stream_seq", lease.Mark().Position)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pruneTimeout)
-	defer cancel()
-	return errors.Join(err, r.db.Prune(ctx, r.options.Projection))
-}
-
-// pruneTimeout is how long dropping tables may take after ctx has ended.
-const pruneTimeout = 10 * time.Second
 
 // pause waits for d unless ctx ends first.
 func pause(ctx context.Context, d time.Duration) error {

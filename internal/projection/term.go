@@ -24,10 +24,12 @@ type term struct {
 	batchLimit int
 	partWait   time.Duration
 	beatEvery  time.Duration
+	upTo       events.Seq // nothing behind it is applied; zero: everything is
 	hooks      hooks
 
-	// committed is called after each transaction, observed after each look at
-	// the log.
+	// resumed is called when the held events were tried again, committed after
+	// each transaction, observed after each look at the log.
+	resumed   func(ctx context.Context) error
 	committed func(ctx context.Context) error
 	observed  func(end events.Seq)
 }
@@ -56,6 +58,9 @@ func (t *term) run(ctx context.Context) error {
 	if err := t.resume(ctx); err != nil {
 		return err
 	}
+	if err := t.resumed(ctx); err != nil {
+		return err
+	}
 	decoded := make(chan []item, readAhead)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return t.follow(ctx, decoded, t.lease.Mark().Position) })
@@ -68,9 +73,11 @@ func (t *term) run(ctx context.Context) error {
 // follow reads and decodes on a goroutine of its own, ahead of the writing.
 func (t *term) follow(ctx context.Context, out chan<- []item, after events.Seq) error {
 	err := t.source.Follow(ctx, after, t.batchLimit, func(messages []events.Message) error {
-		items := make([]item, len(messages))
-		for i, m := range messages {
-			items[i] = decode(t.codec, m)
+		items := make([]item, 0, len(messages))
+		for _, m := range messages {
+			if t.upTo == 0 || m.Seq <= t.upTo {
+				items = append(items, decode(t.codec, m))
+			}
 		}
 		select {
 		case out <- items:

@@ -51,11 +51,12 @@ func refused(it item, cause error) (item, error) {
 }
 
 // apply applies items to rows. What cannot be applied is buried, and the later
-// events of its enterprise wait behind it (ADR 0007).
+// events of its enterprise wait behind it (ADR 0007). What was given up is
+// skipped (ADR 0017).
 func (t *term) apply(tx *readmodel.Tx, items []item) error {
 	wanted := make([]events.Recorded, 0, len(items))
 	for i := range items {
-		if items[i].err == nil && tx.HeldAt(items[i].charged) == 0 {
+		if items[i].err == nil && tx.HeldAt(items[i].charged) == 0 && !tx.Discarded(items[i].message.Seq) {
 			wanted = append(wanted, items[i].recorded)
 		}
 	}
@@ -64,7 +65,7 @@ func (t *term) apply(tx *readmodel.Tx, items []item) error {
 	}
 	for i := range items {
 		it := &items[i]
-		if it.charged != "" && tx.HeldAt(it.charged) > 0 {
+		if it.charged != "" && tx.HeldAt(it.charged) > 0 || tx.Discarded(it.message.Seq) {
 			continue
 		}
 		err := it.err
@@ -79,7 +80,7 @@ func (t *term) apply(tx *readmodel.Tx, items []item) error {
 }
 
 func (t *term) bury(tx *readmodel.Tx, it *item, err error) {
-	d := readmodel.DeadEvent{Seq: it.message.Seq, Enterprise: it.charged, Subject: it.message.Subject, Error: err.Error()}
+	d := readmodel.DeadEvent{Seq: it.message.Seq, Enterprise: it.charged, Subject: it.message.Subject, Error: err.Error(), Stored: it.message.Stored}
 	if it.recorded.Event != nil {
 		d.Type = it.recorded.Event.Type()
 	}
@@ -88,7 +89,7 @@ func (t *term) bury(tx *readmodel.Tx, it *item, err error) {
 }
 
 // resume tries the held events again, in case this program can apply what the
-// one before could not.
+// one before could not, or an operator has given up what held them.
 func (t *term) resume(ctx context.Context) error {
 	for ent, at := range t.lease.Held() {
 		if err := t.resumeOne(ctx, ent, at); err != nil {

@@ -31,6 +31,11 @@ func (audit) create(d dialect, g generation) []string {
 	return t.create(d, g)
 }
 
+func (audit) layouts() []layout {
+	t := auditTable()
+	return []layout{t.layout()}
+}
+
 func (audit) fold(d dialect, g generation) fold { return &auditFold{dialect: d, generation: g} }
 
 // auditRow is a row of the table: an event as it is in the log.

@@ -11,6 +11,16 @@ import (
 // lease to fill them. A build that was begun before and not activated is
 // dropped: its lease is fenced.
 func (db *DB) Build(ctx context.Context, p Projection, owner string) (*Lease, error) {
+	return db.build(ctx, p, owner, false)
+}
+
+// BuildShadow is as Build, for tables that are compared with those that queries
+// read (Moment) and then dropped: they are never activated.
+func (db *DB) BuildShadow(ctx context.Context, p Projection, owner string) (*Lease, error) {
+	return db.build(ctx, p, owner, true)
+}
+
+func (db *DB) build(ctx context.Context, p Projection, owner string, shadow bool) (*Lease, error) {
 	var l *Lease
 	err := db.writing(ctx, "build projection "+p.Name(), func(tx *sqlx.Tx) error {
 		if err := db.dialect.lockSchema(ctx, tx); err != nil {
@@ -32,7 +42,7 @@ func (db *DB) Build(ctx context.Context, p Projection, owner string) (*Lease, er
 		}
 		row := stateRow{
 			Name: p.Name(), Version: p.Version(), Generation: max(live.Generation, newest) + 1,
-			Epoch: live.Beat + 1, Beat: live.Beat, Owner: owner,
+			Epoch: live.Beat + 1, Beat: live.Beat, Owner: owner, Shadow: shadow,
 		}
 		if err := db.create(ctx, tx, p, row, false); err != nil {
 			return err
@@ -60,7 +70,7 @@ func (l *Lease) Activate(ctx context.Context) (bool, error) {
 			return err
 		}
 		done = true
-		return l.update(ctx, tx, "active = 1, owner = '', beat = beat + 1", nil, "", nil)
+		return l.update(ctx, tx, "active = 1, owner = '', beat = beat + 1", nil, " AND shadow = 0", nil)
 	})
 	if err != nil || !done {
 		return false, err

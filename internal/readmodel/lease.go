@@ -31,6 +31,7 @@ type Lease struct {
 	mark       Mark
 	stopped    string
 	held       map[events.EnterpriseID]events.Seq
+	discarded  map[events.Seq]bool
 	fold       fold
 }
 
@@ -59,7 +60,7 @@ func (db *DB) Prepare(ctx context.Context, p Projection) (State, error) {
 }
 
 // create makes the tables of a generation at position nought, and its row: of
-// row, the generation's number, epoch, beat and owner count.
+// row, the generation's number, epoch, beat, owner and shadow count.
 func (db *DB) create(ctx context.Context, tx *sqlx.Tx, p Projection, row stateRow, active bool) error {
 	g := generation{projection: p.Name(), version: p.Version(), number: row.Generation}
 	for _, statement := range p.create(db.dialect, g) {
@@ -68,8 +69,9 @@ func (db *DB) create(ctx context.Context, tx *sqlx.Tx, p Projection, row stateRo
 		}
 	}
 	_, err := tx.ExecContext(ctx, tx.Rebind("INSERT INTO projections"+
-		" (name, version, generation, active, position, stream_created, fingerprint, epoch, beat, owner, stopped)"+
-		" VALUES (?, ?, ?, ?, 0, 0, '', ?, ?, ?, '')"), g.projection, g.version, g.number, boolean(active), row.Epoch, row.Beat, row.Owner)
+		" (name, version, generation, active, position, stream_created, fingerprint, epoch, beat, owner, stopped, shadow)"+
+		" VALUES (?, ?, ?, ?, 0, 0, '', ?, ?, ?, '', ?)"),
+		g.projection, g.version, g.number, boolean(active), row.Epoch, row.Beat, row.Owner, boolean(row.Shadow))
 	return err
 }
 
@@ -107,6 +109,13 @@ func (db *DB) lease(ctx context.Context, tx *sqlx.Tx, p Projection, row stateRow
 	for _, h := range list {
 		l.held[h.Enterprise] = h.HeldAt
 	}
+	if err != nil {
+		return nil, err
+	}
+	if err := forget(ctx, tx, l.generation); err != nil {
+		return nil, err
+	}
+	l.discarded, err = discardedBy(ctx, tx, p.Name())
 	return l, err
 }
 
@@ -154,6 +163,13 @@ func (l *Lease) Resume(ctx context.Context) error {
 		l.db.watch.notify()
 	}
 	return err
+}
+
+// Retried says that all held events were tried again in this term.
+func (l *Lease) Retried(ctx context.Context) error {
+	return l.db.writing(ctx, "note a retry of projection "+l.projection.Name(), func(tx *sqlx.Tx) error {
+		return l.update(ctx, tx, "retried = epoch, beat = beat + 1", nil, "", nil)
+	})
 }
 
 // update changes the row of the lease, which must still be there with its epoch

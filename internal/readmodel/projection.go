@@ -3,6 +3,7 @@ package readmodel
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -20,12 +21,11 @@ type Projection interface {
 	// nouns the tables they make.
 	create(d dialect, g generation) []string
 	nouns() []string
+	// layouts describe the same tables, for comparing two generations.
+	layouts() []layout
 	// fold returns an empty fold of a generation.
 	fold(d dialect, g generation) fold
 }
-
-// Projections lists every projection of this version of the program.
-func Projections() []Projection { return []Projection{DirectoryProjection(), AuditProjection()} }
 
 // fold applies events to rows in memory and writes what changed. It lives as
 // long as a lease, so that a row that was written is not read again.
@@ -72,6 +72,7 @@ type DeadEvent struct {
 	Subject    string
 	Type       events.Type // empty: it could not be decoded
 	Error      string
+	Stored     time.Time // when the log took it, from when on its enterprise is held; zero: not known
 }
 
 // State describes a projection as it is in the database.
@@ -87,6 +88,17 @@ type State struct {
 	Beat       int64
 	Dead       int
 	Held       []Held
+	Building   *Building // tables that are being made beside these; nil: none are
+}
+
+// Building describes tables that are made anew while others are read. Their
+// maker may have died: it lives as long as Beat grows.
+type Building struct {
+	Generation int64
+	Position   events.Seq
+	Owner      string
+	Shadow     bool // they are made to be compared, and will not be read
+	Beat       int64
 }
 
 // stateRow is a row of the table projections.
@@ -101,9 +113,11 @@ type stateRow struct {
 	Beat          int64  `db:"beat"`
 	Owner         string `db:"owner"`
 	Stopped       string `db:"stopped"`
+	Retried       int64  `db:"retried"`
+	Shadow        bool   `db:"shadow"`
 }
 
-const stateColumns = "name, version, generation, position, stream_created, fingerprint, epoch, beat, owner, stopped"
+const stateColumns = "name, version, generation, position, stream_created, fingerprint, epoch, beat, owner, stopped, retried, shadow"
 
 func (r stateRow) generation() generation {
 	return generation{projection: r.Name, version: r.Version, number: r.Generation}
@@ -161,8 +175,23 @@ func describe(ctx context.Context, tx *sqlx.Tx, row stateRow) (State, error) {
 		return s, err
 	}
 	var err error
-	s.Held, err = heldOf(ctx, tx, g)
+	if s.Held, err = heldOf(ctx, tx, g); err != nil {
+		return s, err
+	}
+	s.Building, err = building(ctx, tx, g)
 	return s, err
+}
+
+// building describes the newest tables that somebody makes beside g.
+func building(ctx context.Context, tx *sqlx.Tx, g generation) (*Building, error) {
+	var list []stateRow
+	query := tx.Rebind("SELECT " + stateColumns + " FROM projections WHERE name = ? AND version = ? AND active = 0 AND owner <> ''" +
+		" ORDER BY generation DESC LIMIT 1")
+	if err := tx.SelectContext(ctx, &list, query, g.projection, g.version); err != nil || len(list) == 0 {
+		return nil, err
+	}
+	row := list[0]
+	return &Building{Generation: row.Generation, Position: seq(row.Position), Owner: row.Owner, Shadow: row.Shadow, Beat: row.Beat}, nil
 }
 
 func heldOf(ctx context.Context, tx *sqlx.Tx, g generation) ([]Held, error) {

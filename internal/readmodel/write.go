@@ -89,6 +89,9 @@ func (t *Tx) Apply(r events.Recorded) error { return t.lease.fold.apply(r) }
 // HeldAt returns the first event of an enterprise that is held; zero: none is.
 func (t *Tx) HeldAt(ent events.EnterpriseID) events.Seq { return t.held[ent] }
 
+// Discarded reports whether the event at seq was given up, and is to be skipped.
+func (t *Tx) Discarded(at events.Seq) bool { return t.lease.discarded[at] }
+
 // Bury keeps d as dead. When it belongs to an enterprise, later events of that
 // are held behind it.
 func (t *Tx) Bury(d DeadEvent) {
@@ -118,9 +121,9 @@ func (t *Tx) flush() error {
 	}
 	g := t.lease.generation
 	for _, d := range t.dead {
-		_, err := t.tx.ExecContext(t.ctx, t.tx.Rebind("INSERT INTO dead_events (name, version, generation, sequence, enterprise, subject, type, error)"+
-			" VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
-			g.projection, g.version, g.number, integer(d.Seq), d.Enterprise, note(d.Subject), note(string(d.Type)), note(d.Error))
+		_, err := t.tx.ExecContext(t.ctx, t.tx.Rebind("INSERT INTO dead_events (name, version, generation, sequence, enterprise, subject, type, error, stored_at)"+
+			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+			g.projection, g.version, g.number, integer(d.Seq), d.Enterprise, note(d.Subject), note(string(d.Type)), note(d.Error), micros(d.Stored))
 		if err != nil {
 			return err
 		}
