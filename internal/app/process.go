@@ -66,11 +66,11 @@ func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, s storage) *pr
 // answers with 503. When ctx ends, requests in progress are finished first, and
 // the roles work on until they are.
 func (p *process) run(ctx context.Context, listener net.Listener) error {
-	handler, err := httpapi.New(p.httpOptions())
+	group, ctx := errgroup.WithContext(ctx)
+	handler, err := httpapi.New(p.httpOptions(ctx.Done()))
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	group, ctx := errgroup.WithContext(ctx)
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group.Go(func() error {
@@ -81,9 +81,9 @@ func (p *process) run(ctx context.Context, listener net.Listener) error {
 	return group.Wait()
 }
 
-func (p *process) httpOptions() httpapi.Options {
+func (p *process) httpOptions(ending <-chan struct{}) httpapi.Options {
 	o := httpapi.Options{
-		Health: p.health, AdminURL: p.cfg.AdminURL, Version: Version(),
+		Ending: ending, Health: p.health, AdminURL: p.cfg.AdminURL, Version: Version(),
 		Logger: p.log, Metrics: p.metrics, Gatherer: p.metrics,
 	}
 	if p.decides() {

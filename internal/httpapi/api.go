@@ -61,6 +61,9 @@ type Options struct {
 	Metrics prometheus.Registerer
 	// Gatherer is what /metrics shows; nil: there is no /metrics.
 	Gatherer prometheus.Gatherer
+	// Ending is closed when the program begins to stop: what never ends by itself
+	// ends then. Nil: never.
+	Ending <-chan struct{}
 	// Now is the clock for what is computed when read; nil: time.Now.
 	Now func() time.Time
 }
@@ -75,6 +78,7 @@ type api struct {
 	now      func() time.Time
 	limits   *limiter
 	registry *events.Registry
+	hub      *hub
 	methods  map[string][]string // of each path, for Allow
 }
 
@@ -100,12 +104,18 @@ func New(opts Options) (http.Handler, error) {
 		a.now = time.Now
 	}
 	a.huma = humago.New(a.mux, humaConfig(opts.Version))
+	streams, err := newStreamMetrics(opts.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: register metrics: %w", err)
+	}
+	a.hub = newHub(a.frameOf, a.log, streams)
 	if opts.Backends != nil {
 		a.enterpriseRoutes()
 		a.peerRoutes()
 		a.trustedServerRoutes()
 		a.tokenRoutes()
 		a.eventRoutes()
+		a.streamRoutes()
 	}
 	a.healthRoutes()
 	if opts.Gatherer != nil {

@@ -65,6 +65,9 @@ type EventData json.RawMessage
 // MarshalJSON implements json.Marshaler.
 func (d EventData) MarshalJSON() ([]byte, error) { return json.RawMessage(d).MarshalJSON() }
 
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *EventData) UnmarshalJSON(b []byte) error { return (*json.RawMessage)(d).UnmarshalJSON(b) }
+
 // Schema implements huma.SchemaProvider.
 func (EventData) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
@@ -84,7 +87,7 @@ func (a *api) eventRoutes() {
 		numberParam("after_seq", "Only events after this sequence.", 0, nil),
 		headerParam("Accept", "application/x-ndjson: all that match, one a line, instead of a page.", typeNDJSON),
 	}
-	needs := []part{theDirectory, theAudit}
+	needs := []need{theDirectory, theAudit}
 	registerStreamed(a, operation{
 		id: "list-events", tag: eventTag, method: http.MethodGet, path: eventsPath, right: access.ReadHistory, needs: needs,
 		summary: "List events", about: "What happened, in the order of the log: who, when, why, and what was replaced.",
@@ -210,12 +213,12 @@ func (a *api) eventsAsAsked(ctx context.Context, c *call, ent events.EnterpriseI
 		return nil, err
 	}
 	if !inLines {
-		return &streamed{typeJSON, func(w http.ResponseWriter) { _ = marshal(w, listOf(page, a.eventOf).Body) }}, nil
+		return &streamed{contentType: typeJSON, write: func(w http.ResponseWriter) { _ = marshal(w, listOf(page, a.eventOf).Body) }}, nil
 	}
 	if limit > 0 {
 		page.NextCursor = ""
 	}
-	return &streamed{typeNDJSON, func(w http.ResponseWriter) { a.writeLines(ctx, w, c, q, page) }}, nil
+	return &streamed{contentType: typeNDJSON, write: func(w http.ResponseWriter) { a.writeLines(ctx, w, c, q, page) }}, nil
 }
 
 // exportPage is how many events are read at once for an answer of lines.

@@ -46,11 +46,11 @@ func (op operation) allCodes() []domain.Code {
 		domain.Malformed, codeUnauthenticated, domain.Forbidden, domain.Invalid, codeTooMany, codeInternal, codeStarting, codeUnavailable,
 	}
 	switch {
-	case op.method != http.MethodGet && slices.Contains(op.neededParts(), theLog):
+	case op.method != http.MethodGet && slices.Contains(op.backEnds(), theLog):
 		codes = append(codes, domain.IDReused, codeConflict, codeTimeout, codeTooLarge, codeMediaType)
 	case op.method == http.MethodPost:
 		codes = append(codes, codeTimeout, codeTooLarge, codeMediaType)
-	case slices.Contains(op.neededParts(), theDirectory):
+	case slices.Contains(op.backEnds(), theDirectory):
 		codes = append(codes, codeHeld)
 	}
 	return append(codes, op.codes...)

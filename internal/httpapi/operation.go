@@ -27,7 +27,7 @@ type operation struct {
 	method, path       string
 	tag                string
 	right              access.Right // that the caller needs; empty: Read, or what the command needs
-	needs              []part       // the back ends it works on; nil: the directory for a read, the log for a write
+	needs              []need       // the back ends it works on; nil: the directory for a read, the log for a write
 	params             []*huma.Param
 	body               *bodyDoc // nil: the request needs no body
 	status             int      // of success; 0: 200
@@ -108,11 +108,11 @@ func serve[T any](ctx context.Context, a *api, op operation, in *input, handle f
 	return out, nil
 }
 
-// part is a back end that an operation cannot do without.
-type part int
+// need is a back end that an operation cannot do without.
+type need int
 
 const (
-	theLog part = iota
+	theLog need = iota
 	theDirectory
 	theAudit
 )
@@ -133,7 +133,7 @@ func (c *call) admit(op operation) error {
 	if right := op.neededRight(); right != "" && !c.principal.May(right) {
 		return c.lacks(right)
 	}
-	for _, p := range op.neededParts() {
+	for _, p := range op.backEnds() {
 		switch {
 		case p == theLog && c.Commands == nil:
 			return starting("the event log")
@@ -161,14 +161,14 @@ func (op operation) neededRight() access.Right {
 	return op.right
 }
 
-func (op operation) neededParts() []part {
+func (op operation) backEnds() []need {
 	switch {
 	case op.needs != nil:
 		return op.needs
 	case op.method == http.MethodGet:
-		return []part{theDirectory}
+		return []need{theDirectory}
 	}
-	return []part{theLog}
+	return []need{theLog}
 }
 
 func (op operation) success() int {

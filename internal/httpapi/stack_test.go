@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
@@ -33,6 +35,7 @@ type stack struct {
 	log     *eventstore.Memory
 	command *command.Handler
 	db      *readmodel.DB
+	tokens  *access.Keeper
 	seen    events.Seq // the newest receipt; reads wait for it
 }
 
@@ -48,18 +51,26 @@ func newStack(t testing.TB) *stack {
 	log := eventstore.NewMemory(events.NewCodec(events.Default()))
 	handler := command.New(log, eventstore.NewMemoryOutcomes(), eventstore.NewMemorySnapshots(), command.Options{})
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- projection.New(log, db, projection.Options{TakeOver: true}).Run(ctx) }()
+	var running sync.WaitGroup
+	for _, p := range readmodel.Projections() {
+		running.Go(func() { _ = projection.New(log, db, projection.Options{TakeOver: true, Projection: p}).Run(ctx) })
+	}
 	t.Cleanup(func() {
 		cancel()
-		<-done
+		running.Wait()
 		if err := db.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
 	s := &stack{t: t, log: log, command: handler, db: db}
-	s.http = newAPI(t, handler, db.Directory())
+	s.tokens = access.NewKeeper(db.Tokens(), nil)
+	s.http = newAPI(t, nil, nil, func(o *Options) { o.Backends = s.backends })
 	return s
+}
+
+// backends are those of the stack, all of them real.
+func (s *stack) backends() Backends {
+	return Backends{Tokens: s.tokens, Commands: s.command, Directory: s.db.Directory(), Audit: s.db.Audit()}
 }
 
 // write sends a write and wants this status.

@@ -15,6 +15,7 @@ import (
 type streamed struct {
 	contentType string
 	write       func(w http.ResponseWriter)
+	close       func() // called in the end, whether or not it was written; nil: nothing to do
 }
 
 // answerForm says of one content type of a streamed answer what it holds.
@@ -40,7 +41,14 @@ func registerStreamed(a *api, op operation, forms []answerForm, handle func(ctx 
 			return nil, a.refuse(in.r, err)
 		}
 		in.w.Header().Set("Content-Type", out.contentType)
-		return &huma.StreamResponse{Body: func(huma.Context) { out.write(in.w) }}, nil
+		return &huma.StreamResponse{Body: func(huma.Context) {
+			if out.close != nil {
+				defer out.close()
+			}
+			if in.r.Method != http.MethodHead {
+				out.write(in.w)
+			}
+		}}, nil
 	})
 	a.document(op)
 }

@@ -46,7 +46,7 @@ type NewToken struct {
 const noSequence events.Seq = 0
 
 func (a *api) tokenRoutes() {
-	needs := []part{}
+	needs := []need{}
 	id := pathParam("token", "Id of the token, not the token itself.", "0198c5c8-7d1e-7a20-b3c4-5d6e7f8a9b0c")
 	register(a, operation{
 		id: "list-tokens", tag: tokenTag, method: http.MethodGet, path: tokensPath, right: access.Administer, needs: needs,

@@ -132,6 +132,9 @@ func eventListing(q EventQuery) (*listing, error) {
 	return l, l.resolve()
 }
 
+// Moves tells when there may be more to read.
+func (a *Audit) Moves() (*Moves, error) { return a.db.Moves() }
+
 // Horizon says how far a live reader may go.
 type Horizon struct {
 	// Position is up to where events were looked for.
