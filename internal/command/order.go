@@ -99,7 +99,7 @@ func (o *order) decide(state *domain.Enterprise, now time.Time) (d domain.Decisi
 	if o.fault != nil {
 		return domain.Decision{}, o.fault
 	}
-	d, err := domain.Decide(state, o.Command, domain.Input{Now: now, NewID: o.newID, IfRevision: o.IfRevision})
+	d, err := domain.Decide(state, o.Command, domain.Input{Now: now, NewID: o.newID, IfRevision: o.IfRevision, DryRun: o.DryRun})
 	if err != nil && !errors.As(err, &refusal) {
 		refusal = &domain.Error{Code: domain.Invalid, Msg: err.Error()}
 	}

@@ -22,6 +22,9 @@ type Input struct {
 	// IfRevision, when not nil, is the revision that the resource acted on must
 	// still have; otherwise the command is refused with the code Stale.
 	IfRevision *events.Seq
+	// DryRun: nothing of the decision will be written, so that it may be more than
+	// can be written at once.
+	DryRun bool
 
 	// quiet leaves the warnings to whoever decides many commands at once.
 	quiet bool

@@ -28,6 +28,10 @@ const (
 	// make must also fit in one write, which that of any SafeOperations does.
 	MaxOperations  = 1000
 	SafeOperations = maxEvents / maxEventsOfPeer
+	// MaxRows is how many operations a dry run of a ChangePeers that is not atomic
+	// may have: it is not written, and has to see all that will be written in
+	// several.
+	MaxRows = 10_000
 )
 
 const (

@@ -29,8 +29,12 @@ func changePeers(e *Enterprise, c ChangePeers, in Input) (Decision, *Error) {
 	if err := stale(in, "the enterprise", e.changed); err != nil {
 		return Decision{}, err
 	}
-	if n := len(c.Operations); n < 1 || n > MaxOperations {
-		return Decision{}, invalid("operations", "there must be 1 to %d operations, not %d", MaxOperations, n)
+	most, inParts := MaxOperations, in.DryRun && !c.Atomic
+	if inParts {
+		most = MaxRows
+	}
+	if n := len(c.Operations); n < 1 || n > most {
+		return Decision{}, invalid("operations", "there must be 1 to %d operations, not %d", most, n)
 	}
 	in.IfRevision, in.quiet = nil, true // it was the enterprise's
 	b := &bulk{draft: e.draft(), in: in, added: map[events.PeerID]int{}, deleted: map[events.PeerID]int{}}
@@ -42,6 +46,10 @@ func changePeers(e *Enterprise, c ChangePeers, in Input) (Decision, *Error) {
 	b.warn()
 	if err := b.refusal(c.Atomic); err != nil {
 		return Decision{}, err
+	}
+	if n := len(b.events); n > maxEvents && !inParts {
+		return Decision{}, b.nothingDone(invalid("operations",
+			"the operations make %d events, and at most %d can be written at once: send fewer of them at a time", n, maxEvents))
 	}
 	return Decision{ID: string(e.id), Events: b.events, Results: b.results}, nil
 }
@@ -160,10 +168,6 @@ func (b *bulk) refusal(atomic bool) *Error {
 			whole.Field = operationPath(i, first.Field)
 			return b.nothingDone(&whole)
 		}
-	}
-	if n := len(b.events); n > maxEvents {
-		return b.nothingDone(invalid("operations",
-			"the operations make %d events, and at most %d can be written at once: send fewer of them at a time", n, maxEvents))
 	}
 	return nil
 }

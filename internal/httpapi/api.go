@@ -112,6 +112,7 @@ func New(opts Options) (http.Handler, error) {
 	if opts.Backends != nil {
 		a.enterpriseRoutes()
 		a.peerRoutes()
+		a.bulkRoutes()
 		a.trustedServerRoutes()
 		a.tokenRoutes()
 		a.eventRoutes()

@@ -19,6 +19,7 @@ import (
 type bodyDoc struct {
 	command  domain.CommandName
 	schema   reflect.Type
+	lines    reflect.Type   // of a line, when the body may be lines; nil: it may not
 	examples map[string]any // by summary
 }
 
@@ -181,6 +182,9 @@ func (a *api) document(op operation) {
 		media.Examples[exampleKey(summary)] = &huma.Example{Summary: summary, Value: value}
 	}
 	entry.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": media}}
+	if op.body.lines != nil {
+		entry.RequestBody.Content[typeNDJSON] = &huma.MediaType{Schema: a.huma.OpenAPI().Components.Schemas.Schema(op.body.lines, true, "")}
+	}
 	if op.method == http.MethodPatch {
 		entry.RequestBody.Content["application/merge-patch+json"] = media
 	}

@@ -54,6 +54,7 @@ type Problem struct {
 	DeletedAt *time.Time    `json:"deleted_at,omitempty" nullable:"false" doc:"With gone: when it was deleted."`
 	Reason    string        `json:"reason,omitempty" doc:"With gone: the reason that was given."`
 	Sequence  events.Seq    `json:"sequence,omitempty" doc:"With gone: the event that deleted it. With projection_held: the event that cannot be applied."`
+	Results   []RowResult   `json:"results,omitempty" nullable:"false" doc:"With a refused bulk change: what each operation would have come to."`
 	Reasons   []string      `json:"reasons,omitempty" nullable:"false" doc:"With not_ready: what the program waits for."`
 
 	header http.Header
@@ -176,6 +177,7 @@ func problemOf(err error) (p *Problem, expected bool) {
 func refused(e *domain.Error) *Problem {
 	p := problem(e.Code, headerOf(e.Field), "%s", e.Msg)
 	p.Peer = e.Peer
+	p.Results = rowsOf(e.Results)
 	if s := e.Stale; s != nil {
 		p.Current, p.ChangedBy, p.ChangedAt = s.Current, s.ChangedBy, &s.ChangedAt
 	}

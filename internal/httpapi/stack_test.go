@@ -78,7 +78,7 @@ func (s *stack) write(status int, method, target, body string, headers ...string
 	s.t.Helper()
 	a := ask(s.http, method, target, body, headers...)
 	if a.Code != status {
-		s.t.Fatalf("%s %s %s: status %d, want %d: %s", method, target, body, a.Code, status, a.Body)
+		s.t.Fatalf("%s %s %.200s: status %d, want %d: %s", method, target, body, a.Code, status, a.Body)
 	}
 	if status < 300 {
 		s.seen = max(s.seen, into[Receipt](s.t, a).Sequence)

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,13 +61,15 @@ func (c *call) jsonBody() ([]byte, error) {
 }
 
 // body reads the whole body, up to the limit of a command.
-func (c *call) body() ([]byte, error) {
-	tooLarge := problem(codeTooLarge, "", "The body is larger than %d bytes.", command.MaxBody)
+func (c *call) body() ([]byte, error) { return c.bodyUpTo(command.MaxBody) }
+
+func (c *call) bodyUpTo(most int64) ([]byte, error) {
+	tooLarge := problem(codeTooLarge, "", "The body is larger than %d bytes.", most)
 	tooLarge.header.Set("Connection", "close")
-	if c.r.ContentLength > command.MaxBody {
+	if c.r.ContentLength > most {
 		return nil, tooLarge
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, command.MaxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, most))
 	var limit *http.MaxBytesError
 	var netErr net.Error
 	switch {
@@ -86,29 +89,37 @@ func (c *call) body() ([]byte, error) {
 // mediaType refuses a body that is not said to be JSON. A form of a foreign
 // page cannot send that, which is one more wall against it.
 func (c *call) mediaType() error {
-	enc, err := c.single("Content-Encoding")
-	if err != nil {
+	if err := c.notEncoded(); err != nil {
 		return err
 	}
 	contentType, err := c.single("Content-Type")
 	if err != nil {
 		return err
 	}
-	if enc != "" && !strings.EqualFold(enc, "identity") {
-		return problem(codeMediaType, "Content-Encoding", "The body must not be encoded.")
-	}
-	want := []string{"application/json"}
+	want := []string{typeJSON}
 	if c.r.Method == http.MethodPatch {
 		want = append(want, "application/merge-patch+json")
 	}
+	if !ofType(contentType, want...) {
+		return problem(codeMediaType, "Content-Type", "The body must be %s in UTF-8.", strings.Join(want, " or "))
+	}
+	return nil
+}
+
+// notEncoded refuses a body that is compressed.
+func (c *call) notEncoded() error {
+	enc, err := c.single("Content-Encoding")
+	if err == nil && enc != "" && !strings.EqualFold(enc, "identity") {
+		err = problem(codeMediaType, "Content-Encoding", "The body must not be encoded.")
+	}
+	return err
+}
+
+// ofType reports whether a media type is one of those wanted, in UTF-8.
+func ofType(contentType string, want ...string) bool {
 	mt, params, err := mime.ParseMediaType(contentType)
 	charset := params["charset"]
-	for _, w := range want {
-		if err == nil && mt == w && (charset == "" || strings.EqualFold(charset, "utf-8")) {
-			return nil
-		}
-	}
-	return problem(codeMediaType, "Content-Type", "The body must be %s in UTF-8.", strings.Join(want, " or "))
+	return err == nil && slices.Contains(want, mt) && (charset == "" || strings.EqualFold(charset, "utf-8"))
 }
 
 // request makes the command.Request of cmd from the headers. Their form is
@@ -206,16 +217,29 @@ func (c *call) give(ctx context.Context, ent events.EnterpriseID, cmd domain.Com
 	if err != nil {
 		return nil, err
 	}
+	got, err := c.handle(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return &reply[Receipt]{Body: Receipt{ID: got.ID, Sequence: got.Sequence, Warnings: got.Warnings}}, nil
+}
+
+// handle gives req to the write loop within its time.
+func (c *call) handle(ctx context.Context, req command.Request) (command.Receipt, error) {
 	got, err := within(ctx, writeTimeout, func(ctx context.Context) (command.Receipt, error) {
 		return c.Commands.Handle(ctx, req)
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: %w", command.ErrUnavailable, err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &reply[Receipt]{Body: Receipt{ID: got.ID, Sequence: got.Sequence, Warnings: got.Warnings}}, nil
+	return got, err
+}
+
+// refusalOf is the refusal of the domain in err; nil: there is none.
+func refusalOf(err error) *domain.Error {
+	var refusal *domain.Error
+	errors.As(err, &refusal)
+	return refusal
 }
 
 // add reads the command called name, which adds something to ent, and answers
