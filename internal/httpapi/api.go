@@ -30,10 +30,11 @@ type Commands interface {
 // Backends is what the routes under /api/v1 work on. One that is nil is not
 // connected yet: what needs it is answered 503 "starting" until then.
 type Backends struct {
-	Tokens    Tokens // who callers are: everything under /api/v1 needs it
-	Commands  Commands
-	Directory Directory
-	Audit     Audit
+	Tokens     Tokens // who callers are: everything under /api/v1 needs it
+	Commands   Commands
+	Directory  Directory
+	Audit      Audit
+	Operations Operations
 }
 
 // Options is what New needs. Health is required; everything else has a default.
@@ -117,6 +118,8 @@ func New(opts Options) (http.Handler, error) {
 		a.tokenRoutes()
 		a.eventRoutes()
 		a.streamRoutes()
+		a.projectionRoutes()
+		a.deadEventRoutes()
 	}
 	a.healthRoutes()
 	if opts.Gatherer != nil {
