@@ -17,6 +17,7 @@ type request struct {
 	body    []byte
 	keep    *bytes.Buffer
 	refusal *Error // why it must not be sent
+	once    bool   // it must not be sent again when it is not known what became of it
 }
 
 // newRequest makes a request of the path that the segments name. Fixed segments

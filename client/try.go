@@ -33,6 +33,9 @@ func (c *Client) do(ctx context.Context, r *request, out any) error {
 		if body, last = c.try(bounded, r); last == nil {
 			return body, nil
 		}
+		if r.once && last.Code == CodeNoAnswer {
+			return nil, backoff.Permanent(last)
+		}
 		return nil, again(last)
 	}, backoff.WithBackOff(waits()), backoff.WithMaxTries(c.tries), backoff.WithMaxElapsedTime(c.patience))
 	if err == nil {
@@ -88,10 +91,7 @@ func (c *Client) try(ctx context.Context, r *request) ([]byte, *Error) {
 	}
 	req.Header = r.header.Clone()
 	req.Header.Set("Accept", "application/json, "+problemType)
-	req.Header.Set("User-Agent", c.userAgent)
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
+	c.sign(req)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, noAnswer(err)
@@ -111,6 +111,14 @@ func (c *Client) try(ctx context.Context, r *request) ([]byte, *Error) {
 		return nil, unexpected(resp, body)
 	}
 	return body, nil
+}
+
+// sign says who asks.
+func (c *Client) sign(req *http.Request) {
+	req.Header.Set("User-Agent", c.userAgent)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 }
 
 // decode reads the body of a success. Fields that this client does not know are

@@ -45,7 +45,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule or a right,
 	flags.StringVar(&c.server, "server", "", "URL of the server ("+envServer+"; default "+defaultServer+")")
 	flags.StringVar(&c.token, "token", "", "bearer token; better in "+envToken+", where other users do not see it")
 	complete(root, "output", "table", "json", "csv")
-	root.AddCommand(serve, c.enterprise(), c.peer(), c.trustedServer(), c.versionCommand())
+	root.AddCommand(serve, c.enterprise(), c.peer(), c.trustedServer(), c.events(), c.projections(), c.deadEvents(), c.versionCommand())
 	return root
 }
 
