@@ -48,6 +48,7 @@ type Config struct {
 
 	AdminTokenFile   string // holds the first token of a deployment that has none
 	TLSCert, TLSKey  string // files; empty: HTTP is not encrypted
+	Publish          []string // enterprises that everybody may know of
 	RateLimit        int    // requests a second with one token
 	RateLimitAddress int    // requests a second from one address without a good token
 

@@ -43,6 +43,8 @@ type Options struct {
 	// called for each request and must not wait. Nil: the program has no API, and
 	// only the operational routes are served, to callers on loopback.
 	Backends func() Backends
+	// Published are the enterprises that everybody may know of.
+	Published []events.EnterpriseID
 	// Limits bound how often callers may ask. The zero value: DefaultLimits.
 	Limits Limits
 	// Health tells how the program is.
@@ -120,6 +122,7 @@ func New(opts Options) (http.Handler, error) {
 		a.streamRoutes()
 		a.projectionRoutes()
 		a.deadEventRoutes()
+		a.wellKnownRoute()
 	}
 	a.healthRoutes()
 	if opts.Gatherer != nil {
