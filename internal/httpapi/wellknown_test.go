@@ -13,7 +13,7 @@ func TestWellKnown_namesWhatIsPublishedAndExists(t *testing.T) {
 	s := newStack(t)
 	s.acme()
 	s.write(201, "POST", enterprisesURL, `{"id":"hidden","description":"x","domain":"x.example","server":{"hostname":"uc.x.example"}}`)
-	s.read(peersURL)
+	s.settle()
 	s.http = newAPI(t, nil, nil, func(o *Options) {
 		o.Backends, o.Published, o.Version = s.backends, []events.EnterpriseID{"acme", "nobody"}, "1.2.3"
 	})
