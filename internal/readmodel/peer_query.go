@@ -84,6 +84,7 @@ func (d *Directory) peerListing(ent events.EnterpriseID, q PeerQuery, upn string
 	l := &listing{
 		list: peers + " " + string(ent), query: bound, page: q.ListQuery,
 		sorts: peerSorts(upn), natural: "description", ties: "id",
+		key: "enterprise, id", walked: []string{"id", "description"},
 	}
 	l.and("enterprise = ?", ent)
 	if q.Deleted {
