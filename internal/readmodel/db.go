@@ -39,6 +39,7 @@ type DB struct {
 	writer  *sqlx.DB // SQLite: one connection, immediate transactions
 	reader  *sqlx.DB
 	watch   *watch
+	pages   *peerPages
 }
 
 // Open prepares the database at url: "sqlite:<path>" or "postgres://…". It does
@@ -137,7 +138,7 @@ func openPool(config *pgx.ConnConfig, n int, off ...string) *sqlx.DB {
 }
 
 func newDB(d dialect, writer, reader *sqlx.DB) *DB {
-	db := &DB{dialect: d, writer: writer, reader: reader}
+	db := &DB{dialect: d, writer: writer, reader: reader, pages: newPeerPages(pagesKept)}
 	db.watch = newWatch(db)
 	return db
 }
