@@ -84,7 +84,7 @@ func newPages(b *testing.B, d testkit.Database) *pages {
 	p := &pages{db: db, writer: w, plain: sqlx.NewDb(plainDB(b, d), "any")}
 	p.plain.SetMaxIdleConns(16)
 	if d.Postgres() { // which does so itself within minutes; the reference needs it
-		if _, err := p.plain.ExecContext(b.Context(), "ANALYZE"); err != nil {
+		if _, err := p.plain.ExecContext(b.Context(), "ANALYSE"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -21,8 +21,16 @@ func TestPages_whatIsKeptIsWhatTheTablesHave(t *testing.T) {
 		s.registers(acme, crowd(5)...)
 		yes, no := true, false
 		queries := []PeerQuery{
-			{}, {Enabled: &yes}, {Enabled: &no}, {Deleted: true}, {Status: events.StatusUp}, {Type: events.PeerMiCollab}, {Description: "peer 1"},
-			{ListQuery: ListQuery{Q: "r 3"}}, {ListQuery: ListQuery{Sort: "-status"}}, {ListQuery: ListQuery{Sort: "id", Limit: 2}},
+			{},
+			{Enabled: &yes},
+			{Enabled: &no},
+			{Deleted: true},
+			{Status: events.StatusUp},
+			{Type: events.PeerMiCollab},
+			{Description: "peer 1"},
+			{ListQuery: ListQuery{Q: "r 3"}},
+			{ListQuery: ListQuery{Sort: "-status"}},
+			{ListQuery: ListQuery{Sort: "id", Limit: 2}},
 		}
 		check := func(after any) {
 			t.Helper()
@@ -40,10 +48,16 @@ func TestPages_whatIsKeptIsWhatTheTablesHave(t *testing.T) {
 		}
 		check(nil)
 		for _, e := range []events.Event{
-			events.PeerRenamed{Peer: "p1", To: "Other"}, status("p2", events.StatusUp, 99), events.PeerDisabled{Peer: "p3"},
-			events.PeerDeleted{Peer: "p4"}, added("p9", "Peer 3 too"), events.PeerEnabled{Peer: "p3"},
+			events.PeerRenamed{Peer: "p1", To: "Other"},
+			status("p2", events.StatusUp, 99),
+			events.PeerDisabled{Peer: "p3"},
+			events.PeerDeleted{Peer: "p4"},
+			added("p9", "Peer 3 too"),
+			events.PeerEnabled{Peer: "p3"},
 			events.EnterpriseServerChanged{To: events.Server{Hostname: "old.example", Version: "9.1"}},
-			events.PeerCertificateSeen{Peer: "p2", NotAfter: at(5)}, events.EnterpriseRemoved{}, registered(acme), added("p0", "Anew"),
+			events.PeerCertificateSeen{Peer: "p2", NotAfter: at(5)},
+			events.EnterpriseRemoved{},
+			registered(acme), added("p0", "Anew"),
 		} {
 			s.happens(acme, e)
 			check(e)
