@@ -162,7 +162,8 @@ func oneByOne(b *testing.B, nc *nats.Conn, d testkit.Database) float64 {
 	return float64(n) / time.Since(began).Seconds()
 }
 
-func plain(b *testing.B, d testkit.Database) *sql.DB {
+// plainDB opens the database without the product in between.
+func plainDB(b *testing.B, d testkit.Database) *sql.DB {
 	b.Helper()
 	driver, source := "pgx", d.URL
 	if !d.Postgres() {
@@ -173,6 +174,12 @@ func plain(b *testing.B, d testkit.Database) *sql.DB {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return db
+}
+
+func plain(b *testing.B, d testkit.Database) *sql.DB {
+	b.Helper()
+	db := plainDB(b, d)
 	for _, statement := range []string{
 		"CREATE TABLE one (enterprise TEXT NOT NULL, peer TEXT NOT NULL, seq BIGINT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (enterprise, peer))",
 		"CREATE TABLE position (at BIGINT NOT NULL)", "INSERT INTO position VALUES (0)",

@@ -110,6 +110,7 @@ func eventListing(q EventQuery) (*listing, error) {
 	l := &listing{
 		list: recorded, query: bound, page: q.ListQuery,
 		sorts: map[string]sortable{"sequence": byInteger("sequence")}, natural: "sequence", ties: "id",
+		key: "sequence", walked: []string{"sequence"},
 	}
 	l.and("sequence > ?", integer(q.After))
 	l.filter("enterprise", "enterprise", string(q.Only))
