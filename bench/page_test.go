@@ -15,8 +15,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
-	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/access"
+	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/httpapi"
 	"github.com/peering/peering/internal/readmodel"
 	"github.com/peering/peering/internal/testkit"
@@ -97,7 +97,7 @@ func newPages(b *testing.B, d testkit.Database) *pages {
 		Backends: func() httpapi.Backends {
 			return httpapi.Backends{Tokens: tokens, Directory: db.Directory()}
 		},
-		Health:   noHealth{},
+		Health: noHealth{},
 	})
 	if err != nil {
 		b.Fatal(err)
