@@ -3,7 +3,6 @@ package readmodel
 import (
 	"context"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/jmoiron/sqlx"
 
@@ -87,7 +86,9 @@ func (f *auditFold) apply(r events.Recorded) error {
 		row.Peer = e.PeerID()
 	case events.TrustedServerEvent:
 		row.TrustedServer = e.TrustedServerID()
-		row.Peer, _ = events.PeerOfTrustedServer(row.TrustedServer)
+		if peer, ok := events.PeerOfTrustedServer(row.TrustedServer); ok {
+			row.Peer = peer
+		}
 	}
 	f.list = append(f.list, change[auditRow]{now: row})
 	return nil
@@ -107,9 +108,5 @@ func clipKey(s string) string {
 	if len(s) <= maxKey {
 		return s
 	}
-	s = s[:maxKey]
-	for !utf8.ValidString(s) {
-		s = s[:len(s)-1]
-	}
-	return s
+	return strings.ToValidUTF8(s[:maxKey], "")
 }
