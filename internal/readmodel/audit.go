@@ -56,10 +56,12 @@ type auditRow struct {
 	Data          string                 `db:"data"` // JSON, as stored
 }
 
+// auditTable has the index that finds most last: SQLite, which counts nothing,
+// takes the newest when several would do.
 func auditTable() table[auditRow] {
 	t := newTable[auditRow](recorded, 1, "sequence",
-		"enterprise (enterprise, sequence)", "peer (peer, sequence)", "type (type, sequence)",
-		"actor (actor, sequence)", "command (command_id, sequence)", "time (time, sequence)")
+		"time (time, sequence)", "type (type, sequence)", "actor (actor, sequence)",
+		"enterprise (enterprise, sequence)", "peer (peer, sequence)", "command (command_id, sequence)")
 	t.appends = true
 	return t
 }
