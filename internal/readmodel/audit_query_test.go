@@ -72,8 +72,17 @@ func TestEvents_scopeHidesAllElse(t *testing.T) {
 		a.happens(beta, registered(beta), added("p1", "Lyon"))
 		foreign := a.log[3]
 		for _, q := range []EventQuery{
-			{}, {Peer: "p1"}, {Type: "PeerAdded"}, {Actor: domaintest.Actor}, {CommandID: "c"}, {After: 1}, {From: Point{Seq: 3}},
-			{To: Point{Time: at(99)}}, {Enterprise: beta}, {Enterprise: beta, Peer: "p1"}, {CommandID: foreign.CommandID, From: Point{Seq: foreign.Seq}},
+			{},
+			{Peer: "p1"},
+			{Type: "PeerAdded"},
+			{Actor: domaintest.Actor},
+			{CommandID: "c"},
+			{After: 1},
+			{From: Point{Seq: 3}},
+			{To: Point{Time: at(99)}},
+			{Enterprise: beta},
+			{Enterprise: beta, Peer: "p1"},
+			{CommandID: foreign.CommandID, From: Point{Seq: foreign.Seq}},
 		} {
 			q.Only = acme
 			for _, e := range a.Audit().pages(t, q) {
@@ -117,8 +126,14 @@ func TestEvents_whatCannotBeAnsweredIsNamed(t *testing.T) {
 			refused(t, err, c.field)
 		}
 		for _, q := range []EventQuery{
-			{Actor: "' OR 1=1 --"}, {CommandID: "%"}, {Peer: "p_"}, {Type: "Peer%"}, {From: Point{Seq: 1<<64 - 1}}, {After: 1<<64 - 1},
-			{To: Point{Time: time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC)}}, {From: Point{Time: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}},
+			{Actor: "' OR 1=1 --"},
+			{CommandID: "%"},
+			{Peer: "p_"},
+			{Type: "Peer%"},
+			{From: Point{Seq: 1<<64 - 1}},
+			{After: 1<<64 - 1},
+			{To: Point{Time: time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC)}},
+			{From: Point{Time: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}},
 		} {
 			if got := a.Audit().pages(t, q); len(got) > 0 {
 				t.Errorf("%+v finds %v", q, seqs(got))
@@ -203,7 +218,7 @@ func TestPlan_eventsAreFoundByAnIndex(t *testing.T) {
 		ent := events.EnterpriseID(fmt.Sprintf("ent-%02d", n))
 		a.happens(ent, append([]events.Event{registered(ent)}, crowd(500)...)...)
 	}
-	if _, err := a.writer.ExecContext(t.Context(), "ANALYZE"); err != nil {
+	if _, err := a.writer.ExecContext(t.Context(), "ANALYSE"); err != nil {
 		t.Fatal(err)
 	}
 	err := a.view(t.Context(), "test", audit{}, func(tx *sqlx.Tx, row stateRow) error {
