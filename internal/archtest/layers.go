@@ -77,6 +77,8 @@ func testLibraries() []string {
 		"github.com/Shopify/toxiproxy",
 		"github.com/anishathalye/porcupine",
 		"github.com/google/go-cmp",
+		"github.com/pb33f/libopenapi",
+		"github.com/pb33f/libopenapi-validator",
 		"github.com/peterldowns/pgtestdb",
 		"github.com/rogpeppe/go-internal",
 		"go.uber.org/goleak",

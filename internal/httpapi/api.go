@@ -131,6 +131,9 @@ func New(opts Options) (http.Handler, error) {
 	if err := a.documentRoute(); err != nil {
 		return nil, fmt.Errorf("httpapi: the OpenAPI document: %w", err)
 	}
+	if err := a.docsRoutes(); err != nil {
+		return nil, fmt.Errorf("httpapi: %w", err)
+	}
 	a.fallbackRoutes()
 	observed, err := a.observed(a.recovered(a.guarded(a.mux)))
 	if err != nil {

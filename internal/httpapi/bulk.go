@@ -97,6 +97,7 @@ type operationInput struct {
 func bulkDoc() *bodyDoc {
 	return &bodyDoc{
 		command: domain.ChangePeers{}.Name(), schema: reflect.TypeFor[bulkInput](), lines: reflect.TypeFor[operationInput](),
+		line: map[string]any{"op": "put", "type": "micollab", "description": "Branch Lyon", "hostname": "uc1.lyon.example", "peer_enterprise_id": "lyon"},
 		examples: map[string]any{
 			"Disable two": map[string]any{"operations": []any{
 				map[string]any{"op": "disable", "peer": "0198c5c6-2a6f-7c80-9d4e-0d6f5a1b2c3d"},

@@ -75,8 +75,8 @@ func (EventData) Schema(huma.Registry) *huma.Schema {
 
 func (a *api) eventRoutes() {
 	forms := []answerForm{
-		{typeJSON, reflect.TypeFor[List[Event]](), listExample(a.eventExample())},
-		{typeNDJSON, reflect.TypeFor[Event](), nil},
+		{typeJSON, reflect.TypeFor[List[Event]](), List[Event]{}.example()},
+		{typeNDJSON, reflect.TypeFor[Event](), Event{}.example()},
 	}
 	filters := []*huma.Param{
 		textParam("type", "Only events of this type.", texts(events.Default().Types())...),
@@ -289,18 +289,3 @@ func (a *api) eventOf(e readmodel.Event) Event {
 	}
 	return out
 }
-
-func (a *api) eventExample() Event {
-	peer := "0198c5c6-2a6f-7c80-9d4e-0d6f5a1b2c3d"
-	return a.eventOf(readmodel.Event{
-		Seq: 57, ID: "3f0c8a5e-7b1d-5c52-9a57-2f6f0d3e1c11", Time: exampleTime(), Type: events.PeerAddressChanged{}.Type(), Version: 1,
-		Enterprise: "acme", Peer: events.PeerID(peer), Actor: "provisioning (token:0198c5c8-7d1e-7a20-b3c4-5d6e7f8a9b0c)", Reason: "New firewall",
-		CommandID: "order-4711", CorrelationID: "order-4711",
-		Data: json.RawMessage(`{"peer":"` + peer + `","from":"","to":"192.0.2.21","from_host":"uc1.lyon.example","to_host":"192.0.2.21"}`),
-	})
-}
-
-func exampleTime() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
-
-// listExample is a page with one row.
-func listExample[T any](row T) List[T] { return List[T]{Items: []T{row}, Sequence: 57} }

@@ -155,6 +155,11 @@ func into[T any](t testing.TB, a answer) T {
 // ask sends one request from loopback; headers come in pairs. A body is JSON
 // unless a Content-Type is among them; an empty value takes a header away.
 func ask(h http.Handler, method, target, body string, headers ...string) answer {
+	return send(h, newRequest(method, target, body, headers...))
+}
+
+// newRequest is the request that ask sends.
+func newRequest(method, target, body string, headers ...string) *http.Request {
 	r := httptest.NewRequest(method, "http://localhost/", strings.NewReader(body))
 	r.URL, r.RequestURI = parseTarget(target), target
 	r.Host, r.RemoteAddr = "localhost:8080", "127.0.0.1:50000"
@@ -173,7 +178,7 @@ func ask(h http.Handler, method, target, body string, headers ...string) answer 
 			r.Header.Add(name, value)
 		}
 	}
-	return send(h, r)
+	return r
 }
 
 func send(h http.Handler, r *http.Request) answer {

@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -20,6 +18,7 @@ type bodyDoc struct {
 	command  domain.CommandName
 	schema   reflect.Type
 	lines    reflect.Type   // of a line, when the body may be lines; nil: it may not
+	line     any            // example of a line
 	examples map[string]any // by summary
 }
 
@@ -28,7 +27,7 @@ func (a *api) describe(op operation) huma.Operation {
 	schemas := a.huma.OpenAPI().Components.Schemas
 	h := huma.Operation{
 		OperationID: op.id, Summary: op.summary, Description: op.about,
-		Method: op.method, Path: op.path, Tags: []string{op.tag},
+		Method: op.method, Path: op.path, Tags: []string{op.tag}, Security: bearerOrNone(),
 		DefaultStatus: op.success(),
 		Parameters:    op.params, SkipValidateParams: true, SkipValidateBody: true,
 		Responses: map[string]*huma.Response{},
@@ -48,13 +47,20 @@ func (op operation) allCodes() []domain.Code {
 	}
 	switch {
 	case op.method != http.MethodGet && slices.Contains(op.backEnds(), theLog):
-		codes = append(codes, domain.IDReused, codeConflict, codeTimeout, codeTooLarge, codeMediaType)
-	case op.method == http.MethodPost:
+		codes = append(codes, domain.IDReused, codeTimeout, codeTooLarge, codeMediaType)
+	case op.body != nil:
 		codes = append(codes, codeTimeout, codeTooLarge, codeMediaType)
-	case slices.Contains(op.backEnds(), theDirectory):
+	case op.canBeHeld():
 		codes = append(codes, codeHeld)
 	}
 	return append(codes, op.codes...)
+}
+
+// canBeHeld reports whether op may wait for what an enterprise has: a list of all
+// enterprises waits for none of them.
+func (op operation) canBeHeld() bool {
+	ofOne := strings.HasPrefix(op.path, enterprisePath) || queryParam(op.params, "enterprise") != nil
+	return ofOne && queryParam(op.params, "min_seq") != nil
 }
 
 func byStatus(codes []domain.Code) map[int][]domain.Code {
@@ -83,9 +89,9 @@ func problemResponse(schema *huma.Schema, status int, codes []domain.Code) *huma
 	}
 	switch status {
 	case http.StatusUnauthorized:
-		r.Headers = map[string]*huma.Param{"WWW-Authenticate": {Description: "How to authenticate.", Schema: &huma.Schema{Type: huma.TypeString}}}
+		r.Headers = map[string]*huma.Param{"WWW-Authenticate": {Description: "How to authenticate.", Required: true, Example: "Bearer", Schema: &huma.Schema{Type: huma.TypeString}}}
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		r.Headers = map[string]*huma.Param{"Retry-After": {Description: "Seconds after which to try again.", Schema: &huma.Schema{Type: huma.TypeInteger}}}
+		r.Headers = map[string]*huma.Param{"Retry-After": {Description: "Seconds after which to try again.", Required: true, Example: 1, Schema: &huma.Schema{Type: huma.TypeInteger}}}
 	}
 	return r
 }
@@ -104,7 +110,7 @@ func meaning(code domain.Code) string {
 	case domain.Exists:
 		return "Something else has this name or address already; field says which."
 	case codeConflict:
-		return "Others kept changing the enterprise at the same time. Try again."
+		return "Something is being done to it already. Try again later."
 	case domain.Gone:
 		return "It was deleted; the document says by whom, when and why."
 	case domain.Stale:
@@ -138,72 +144,6 @@ func meaning(code domain.Code) string {
 
 func exampleKey(summary string) string {
 	return strings.ReplaceAll(strings.ToLower(summary), " ", "-")
-}
-
-// documentRoute serves the OpenAPI document. It is made once: nothing in it
-// changes while the program runs.
-func (a *api) documentRoute() error {
-	doc := a.huma.OpenAPI()
-	doc.Info.Description = "Peering between unified-communication servers. Every refusal is a problem document (RFC 9457) with a stable code. " +
-		"A write answers with the sequence of its event; a read that passes it as min_seq sees the write."
-	schemas := doc.Components.Schemas.Map()
-	delete(schemas, "ErrorModel") // the framework's own form, never sent
-	delete(schemas, "ErrorDetail")
-	for _, s := range schemas {
-		completeNull(s)
-	}
-	body, err := json.Marshal(doc)
-	if err != nil {
-		return fmt.Errorf("encode: %w", err)
-	}
-	a.plain("/openapi.json", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(body)
-	}))
-	return nil
-}
-
-// document adds to the framework's entry of op what it cannot know, and what it
-// would act on if it knew: it reads every body that it has a schema of.
-func (a *api) document(op operation) {
-	path := a.huma.OpenAPI().Paths[op.path]
-	entry := map[string]*huma.Operation{
-		http.MethodGet: path.Get, http.MethodPost: path.Post, http.MethodPatch: path.Patch, http.MethodDelete: path.Delete,
-	}[op.method]
-	onlyItsHeaders(op, entry.Responses)
-	if op.body == nil {
-		return
-	}
-	media := &huma.MediaType{
-		Schema:   a.huma.OpenAPI().Components.Schemas.Schema(op.body.schema, true, ""),
-		Examples: map[string]*huma.Example{},
-	}
-	for summary, value := range op.body.examples {
-		media.Examples[exampleKey(summary)] = &huma.Example{Summary: summary, Value: value}
-	}
-	entry.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": media}}
-	if op.body.lines != nil {
-		entry.RequestBody.Content[typeNDJSON] = &huma.MediaType{Schema: a.huma.OpenAPI().Components.Schemas.Schema(op.body.lines, true, "")}
-	}
-	if op.method == http.MethodPatch {
-		entry.RequestBody.Content["application/merge-patch+json"] = media
-	}
-}
-
-// onlyItsHeaders leaves in the success of op the headers that it really sends.
-func onlyItsHeaders(op operation, responses map[string]*huma.Response) {
-	headers := responses[strconv.Itoa(op.success())].Headers
-	if op.success() != http.StatusCreated {
-		delete(headers, "Location")
-	}
-	if !op.showsOne() {
-		delete(headers, "ETag")
-	}
-}
-
-// showsOne reports whether op reads one thing, which has an ETag.
-func (op operation) showsOne() bool {
-	return op.method == http.MethodGet && strings.HasSuffix(op.path, "}")
 }
 
 // completeNull says of the properties of s that may be null what the framework

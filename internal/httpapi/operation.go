@@ -69,7 +69,7 @@ type call struct {
 
 // register adds op with its handler. Errors of the handler become problem
 // documents; one that nobody foresaw is logged and shown as 500 without its text.
-func register[T any](a *api, op operation, handle func(ctx context.Context, c *call) (*reply[T], error)) {
+func register[T exampled[T]](a *api, op operation, handle func(ctx context.Context, c *call) (*reply[T], error)) {
 	h := a.describe(op)
 	a.methods[op.path] = append(a.methods[op.path], op.method)
 	huma.Register(a.huma, h, func(ctx context.Context, in *input) (*reply[T], error) {
@@ -79,7 +79,9 @@ func register[T any](a *api, op operation, handle func(ctx context.Context, c *c
 		}
 		return out, nil
 	})
+	var answer T
 	a.document(op)
+	a.exemplify(op, answer.example())
 }
 
 // begin makes the call of a request that may be answered.

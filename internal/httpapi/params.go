@@ -76,7 +76,8 @@ func addParams(path ...*huma.Param) []*huma.Param {
 	return append(path,
 		headerParam(headerIdempotencyKey, "Id of the command: repeated within seven days it has one effect and one answer.", "add-branch-42"),
 		headerParam(headerReason, "Why; kept in the history.", "New branch office"),
-		headerParam(headerOnBehalfOf, "Whom the caller acts for; kept in the history.", "j.doe"))
+		headerParam(headerOnBehalfOf, "Whom the caller acts for; kept in the history.", "j.doe"),
+		headerParam(headerTraceparent, "The trace that the write belongs to (W3C Trace Context); kept with its events.", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
 }
 
 // changeParams are those of a write to something that exists.

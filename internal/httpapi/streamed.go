@@ -56,11 +56,7 @@ func registerStreamed(a *api, op operation, forms []answerForm, handle func(ctx 
 func (a *api) formsOf(forms []answerForm) *huma.Response {
 	r := &huma.Response{Description: "OK", Headers: map[string]*huma.Param{}, Content: map[string]*huma.MediaType{}}
 	for _, f := range forms {
-		media := &huma.MediaType{Schema: a.huma.OpenAPI().Components.Schemas.Schema(f.schema, true, "")}
-		if f.example != nil {
-			media.Example = f.example
-		}
-		r.Content[f.contentType] = media
+		r.Content[f.contentType] = &huma.MediaType{Schema: a.huma.OpenAPI().Components.Schemas.Schema(f.schema, true, ""), Example: f.example}
 	}
 	return r
 }
