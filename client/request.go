@@ -16,6 +16,7 @@ type request struct {
 	header  http.Header
 	body    []byte
 	keep    *bytes.Buffer
+	once    bool   // it must not be repeated when it may have been carried out
 	refusal *Error // why it must not be sent
 }
 
