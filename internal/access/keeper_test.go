@@ -77,8 +77,13 @@ func TestCreate_nobodyGivesAwayWhatItIsNot(t *testing.T) {
 		own  events.EnterpriseID
 		want events.EnterpriseID
 	}{
-		{Viewer, "", ""}, {Operator, "", "acme"}, {Security, "", ""}, {Auditor, "acme", "acme"},
-		{Admin, "acme", ""}, {Admin, "acme", "other"}, {"", "", ""},
+		{Viewer, "", ""},
+		{Operator, "", "acme"},
+		{Security, "", ""},
+		{Auditor, "acme", "acme"},
+		{Admin, "acme", ""},
+		{Admin, "acme", "other"},
+		{"", "", ""},
 	} {
 		_, _, err := k.Create(t.Context(), Principal{Role: c.role, Enterprise: c.own}, Grant{Role: Viewer, Enterprise: c.want})
 		wantCode(t, err, domain.Forbidden, "enterprise")

@@ -74,8 +74,10 @@ func TestRightFor_theEntryOfAPeerBelongsToThePeer(t *testing.T) {
 	byHand, ofPeer := events.TrustedServerID("t1"), events.TrustedServerOfPeer("p1")
 	for id, want := range map[events.TrustedServerID]Right{byHand: ChangeTrust, ofPeer: ChangePeers} {
 		for _, cmd := range []domain.Command{
-			domain.EditTrustedServer{TrustedServer: id}, domain.RenameTrustedServer{TrustedServer: id},
-			domain.ChangeTrustedServer{TrustedServer: id}, domain.RemoveTrustedServer{TrustedServer: id},
+			domain.EditTrustedServer{TrustedServer: id},
+			domain.RenameTrustedServer{TrustedServer: id},
+			domain.ChangeTrustedServer{TrustedServer: id},
+			domain.RemoveTrustedServer{TrustedServer: id},
 		} {
 			if got := RightFor(cmd); got != want {
 				t.Errorf("%T of %s needs %s, want %s", cmd, id, got, want)

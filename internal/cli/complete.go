@@ -24,7 +24,7 @@ func (c *console) completions(cmd *cobra.Command, each ...candidates) *cobra.Com
 		if len(args) >= len(each) {
 			return nil, none
 		}
-		return c.suggest(cmd.Context(), each[len(args)], args, start), none
+		return c.suggest(cmd, each[len(args)], args, start), none
 	}
 	return cmd
 }
@@ -33,18 +33,19 @@ func (c *console) completions(cmd *cobra.Command, each ...candidates) *cobra.Com
 // when there is no such flag: a bug found at start.
 func (c *console) completeFlag(cmd *cobra.Command, flag string, of candidates) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
-		return c.suggest(cmd.Context(), of, args, start), cobra.ShellCompDirectiveNoFileComp
+		return c.suggest(cmd, of, args, start), cobra.ShellCompDirectiveNoFileComp
 	}); err != nil {
 		panic(err)
 	}
 }
 
 // suggest returns the candidates that begin with start, in any case.
-func (c *console) suggest(parent context.Context, of candidates, args []string, start string) []string {
+func (c *console) suggest(cmd *cobra.Command, of candidates, args []string, start string) []string {
 	api, err := c.client(client.WithRetries(1, completeWithin))
 	if err != nil {
 		return nil
 	}
+	parent := cmd.Context()
 	if parent == nil {
 		parent = context.Background()
 	}

@@ -3,7 +3,9 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 
 	"github.com/spf13/cobra"
 
@@ -60,11 +62,27 @@ the server's own machine need a token too.`,
 		var body bytes.Buffer
 		made, err := api.CreateToken(cmd.Context(), t, client.Body(&body))
 		if err != nil {
+			if perhapsMade(err) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning: a token may have been made that nobody has: look for it with peering token list, and revoke it")
+			}
 			return err
 		}
 		return c.printCreated(cmd, made, &body)
 	}
 	return cmd
+}
+
+// perhapsMade reports whether the request has left, and it is not known what
+// became of it.
+func perhapsMade(err error) bool {
+	var dial *net.OpError
+	switch client.Code(err) {
+	case client.CodeUnavailable, client.CodeUnexpected:
+		return true
+	case client.CodeNoAnswer:
+		return !untrusted(err) && (!errors.As(err, &dial) || dial.Op != "dial")
+	}
+	return false
 }
 
 func (c *console) printCreated(cmd *cobra.Command, made client.CreatedToken, body *bytes.Buffer) error {
@@ -74,6 +92,7 @@ func (c *console) printCreated(cmd *cobra.Command, made client.CreatedToken, bod
 		return printBody(out, body)
 	case formatCSV:
 		return writeCSV(out, [][]string{{"id", "token"}, {made.ID, made.Token}})
+	case formatTable:
 	}
 	if err := printOne(out, formatTable, []column[client.CreatedToken]{
 		{field: "id", value: func(t client.CreatedToken) any { return t.ID }},

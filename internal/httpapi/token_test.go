@@ -141,9 +141,15 @@ func TestGuard_whoMayDoWhat(t *testing.T) {
 func TestGuard_whatIsAnothersLooksLikeNothing(t *testing.T) {
 	s, tokens := closed(t)
 	for _, request := range []struct{ method, below, body string }{
-		{"GET", "", ""}, {"GET", "/peers", ""}, {"GET", "/peers/p1", ""}, {"GET", "/trusted-servers", ""},
-		{"PATCH", "", `{"description":"x"}`}, {"DELETE", "", ""}, {"POST", "/peers", `{"type":"external","description":"x"}`},
-		{"POST", "/peers", "not json"}, {"POST", "/trusted-servers", `{}`},
+		{"GET", "", ""},
+		{"GET", "/peers", ""},
+		{"GET", "/peers/p1", ""},
+		{"GET", "/trusted-servers", ""},
+		{"PATCH", "", `{"description":"x"}`},
+		{"DELETE", "", ""},
+		{"POST", "/peers", `{"type":"external","description":"x"}`},
+		{"POST", "/peers", "not json"},
+		{"POST", "/trusted-servers", `{}`},
 	} {
 		var answers [2]string
 		for i, ent := range []string{"acme", "none"} {
@@ -164,9 +170,16 @@ func TestGuard_authorizationIsOneBearer(t *testing.T) {
 	s, tokens := closed(t)
 	good := tokens["admin"]
 	for _, headers := range [][]string{
-		{"Authorization", good}, {"Authorization", "Bearer"}, {"Authorization", ""}, {"Authorization", "Bearer "}, {"Authorization", "Bearer\t" + good},
-		{"Authorization", "Bearer " + good + " " + good}, {"Authorization", "Bearer " + good + "," + good}, {"Authorization", "Token " + good},
-		{"Authorization", "Bearer " + good, "Authorization", "Bearer " + good}, {"Authorization", "Bearer " + strings.ToUpper(good)},
+		{"Authorization", good},
+		{"Authorization", "Bearer"},
+		{"Authorization", ""},
+		{"Authorization", "Bearer "},
+		{"Authorization", "Bearer\t" + good},
+		{"Authorization", "Bearer " + good + " " + good},
+		{"Authorization", "Bearer " + good + "," + good},
+		{"Authorization", "Token " + good},
+		{"Authorization", "Bearer " + good, "Authorization", "Bearer " + good},
+		{"Authorization", "Bearer " + strings.ToUpper(good)},
 	} {
 		wantProblem(t, askFrom(s.http, remote, "GET", enterprisesURL, "", headers...), 401, codeUnauthenticated, "Authorization")
 	}
