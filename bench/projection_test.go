@@ -31,7 +31,20 @@ import (
 //	one-by-one/s the reference for the way without batches: one event a
 //	             transaction, an upsert and a position in it, on the same disk
 //	speedup      events/s / one-by-one/s
+//	MiB          what the database takes in the end, indexes included
 func BenchmarkProject(b *testing.B) {
+	benchmarkProjection(b, projection.Options{Projection: readmodel.DirectoryProjection()})
+}
+
+// BenchmarkProjectAudit is the same for the audit projection, which writes each
+// event with all its indexes and can fold none, in batches as small as those of
+// the product.
+func BenchmarkProjectAudit(b *testing.B) {
+	benchmarkProjection(b, projection.Options{Projection: readmodel.AuditProjection(), BatchLimit: 5000})
+}
+
+func benchmarkProjection(b *testing.B, o projection.Options) {
+	b.Helper()
 	h := sized()
 	s, nc := server(b, b.TempDir(), false)
 	defer s.Shutdown()
@@ -48,19 +61,36 @@ func BenchmarkProject(b *testing.B) {
 			for b.Loop() {
 				single := oneByOne(b, nc, c.open())
 				read := readAll(b, nc)
-				ours := projectAll(b, nc, c.open())
+				d := c.open()
+				ours := projectAll(b, nc, d, o)
 				b.ReportMetric(ours, "events/s")
 				b.ReportMetric(read, "read/s")
 				b.ReportMetric(single, "one-by-one/s")
 				b.ReportMetric(ours/single, "speedup")
+				b.ReportMetric(size(b, d), "MiB")
 			}
 			b.ReportMetric(0, "ns/op")
 		})
 	}
 }
 
+// size is what a database takes on disk, in MiB.
+func size(b *testing.B, d testkit.Database) float64 {
+	b.Helper()
+	db, query := plainDB(b, d), "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+	defer db.Close()
+	if d.Postgres() {
+		query = "SELECT pg_database_size(current_database())"
+	}
+	var n int64
+	if err := db.QueryRowContext(b.Context(), query).Scan(&n); err != nil {
+		b.Fatal(err)
+	}
+	return float64(n) / (1 << 20)
+}
+
 // projectAll is how many events a second reach the tables of an empty database.
-func projectAll(b *testing.B, nc *nats.Conn, d testkit.Database) float64 {
+func projectAll(b *testing.B, nc *nats.Conn, d testkit.Database, o projection.Options) float64 {
 	b.Helper()
 	db, err := readmodel.Open(b.Context(), d.URL)
 	if err != nil {
@@ -75,7 +105,8 @@ func projectAll(b *testing.B, nc *nats.Conn, d testkit.Database) float64 {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := projection.New(reader, db, projection.Options{TakeOver: true, Logger: slog.New(slog.DiscardHandler)})
+	o.TakeOver, o.Logger = true, slog.New(slog.DiscardHandler)
+	r := projection.New(reader, db, o)
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	began := time.Now()
@@ -162,7 +193,8 @@ func oneByOne(b *testing.B, nc *nats.Conn, d testkit.Database) float64 {
 	return float64(n) / time.Since(began).Seconds()
 }
 
-func plain(b *testing.B, d testkit.Database) *sql.DB {
+// plainDB opens the database without the product in between.
+func plainDB(b *testing.B, d testkit.Database) *sql.DB {
 	b.Helper()
 	driver, source := "pgx", d.URL
 	if !d.Postgres() {
@@ -173,6 +205,12 @@ func plain(b *testing.B, d testkit.Database) *sql.DB {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return db
+}
+
+func plain(b *testing.B, d testkit.Database) *sql.DB {
+	b.Helper()
+	db := plainDB(b, d)
 	for _, statement := range []string{
 		"CREATE TABLE one (enterprise TEXT NOT NULL, peer TEXT NOT NULL, seq BIGINT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (enterprise, peer))",
 		"CREATE TABLE position (at BIGINT NOT NULL)", "INSERT INTO position VALUES (0)",

@@ -66,6 +66,8 @@ type Error struct {
 	Sequence  Seq       `json:"sequence"`   // with gone and projection_held
 	Reasons   []string  `json:"reasons"`    // with not_ready
 
+	Results []RowResult `json:"results"` // of a bulk change that was refused as a whole
+
 	// Document is the problem document byte for byte; nil when none came.
 	Document []byte `json:"-"`
 	// RetryAfter is how long the server asks to wait; 0: it does not say.

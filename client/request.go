@@ -16,8 +16,8 @@ type request struct {
 	header  http.Header
 	body    []byte
 	keep    *bytes.Buffer
-	once    bool   // it must not be repeated when it may have been carried out
 	refusal *Error // why it must not be sent
+	once    bool   // it must not be sent again when it is not known what became of it
 }
 
 // newRequest makes a request of the path that the segments name. Fixed segments

@@ -100,10 +100,7 @@ func (c *Client) try(ctx context.Context, r *request) ([]byte, *Error) {
 	}
 	req.Header = r.header.Clone()
 	req.Header.Set("Accept", "application/json, "+problemType)
-	req.Header.Set("User-Agent", c.userAgent)
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
+	c.sign(req)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, noAnswer(err)
@@ -123,6 +120,14 @@ func (c *Client) try(ctx context.Context, r *request) ([]byte, *Error) {
 		return nil, unexpected(resp, body)
 	}
 	return body, nil
+}
+
+// sign says who asks.
+func (c *Client) sign(req *http.Request) {
+	req.Header.Set("User-Agent", c.userAgent)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 }
 
 // decode reads the body of a success. Fields that this client does not know are

@@ -13,10 +13,11 @@ import (
 // connected: commands work while the database is away, and queries while the
 // log is.
 type lateBackends struct {
-	tokens    atomic.Pointer[access.Keeper]
-	commands  atomic.Pointer[command.Handler]
-	directory atomic.Pointer[readmodel.Directory]
-	audit     atomic.Pointer[readmodel.Audit]
+	tokens     atomic.Pointer[access.Keeper]
+	commands   atomic.Pointer[command.Handler]
+	directory  atomic.Pointer[readmodel.Directory]
+	audit      atomic.Pointer[readmodel.Audit]
+	operations atomic.Pointer[operations]
 }
 
 // now returns those that are connected.
@@ -33,6 +34,9 @@ func (b *lateBackends) now() httpapi.Backends {
 	}
 	if a := b.audit.Load(); a != nil {
 		out.Audit = a
+	}
+	if o := b.operations.Load(); o != nil {
+		out.Operations = o
 	}
 	return out
 }

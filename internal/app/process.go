@@ -67,7 +67,11 @@ func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, s storage) *pr
 // the roles work on until they are.
 func (p *process) run(ctx context.Context, listener net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
-	handler, err := httpapi.New(p.httpOptions(ctx.Done()))
+	options, err := p.httpOptions(ctx.Done())
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	handler, err := httpapi.New(options)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -81,16 +85,24 @@ func (p *process) run(ctx context.Context, listener net.Listener) error {
 	return group.Wait()
 }
 
-func (p *process) httpOptions(ending <-chan struct{}) httpapi.Options {
+func (p *process) httpOptions(ending <-chan struct{}) (httpapi.Options, error) {
 	o := httpapi.Options{
 		Ending: ending, Health: p.health, AdminURL: p.cfg.AdminURL, Version: Version(),
 		Logger: p.log, Metrics: p.metrics, Gatherer: p.metrics,
 	}
-	if p.decides() {
-		o.Backends = p.late.now
-		o.Limits = httpapi.Limits{PerToken: p.cfg.RateLimit, PerAddress: p.cfg.RateLimitAddress}
+	if !p.decides() {
+		return o, nil
 	}
-	return o
+	o.Backends = p.late.now
+	o.Limits = httpapi.Limits{PerToken: p.cfg.RateLimit, PerAddress: p.cfg.RateLimitAddress}
+	for _, name := range p.cfg.Publish {
+		ent, err := events.ParseEnterpriseID(name)
+		if err != nil {
+			return o, config.Faults{{Setting: "publish", Problem: fmt.Sprintf("%q: %v", name, err)}}
+		}
+		o.Published = append(o.Published, ent)
+	}
+	return o, nil
 }
 
 // serveHTTP serves until ctx ends and the requests in progress have been

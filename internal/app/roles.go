@@ -67,6 +67,7 @@ func (p *process) work(ctx context.Context) error {
 	start(p.decides(), p.keepTokens)
 	start(p.decides(), p.decide)
 	start(p.decides(), p.answer)
+	start(p.decides(), p.operate)
 	start(p.projects(), p.project)
 	start(p.probes(), p.probe)
 	err := group.Wait()

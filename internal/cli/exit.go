@@ -23,14 +23,31 @@ const (
 	exitConflict = 5 // somebody else was faster
 )
 
+// refusedError says that a part of what was asked for was refused.
+type refusedError struct{ err error }
+
+func (e refusedError) Error() string { return e.err.Error() }
+func (e refusedError) Unwrap() error { return e.err }
+
+// apiError returns the error of the API in err; nil: there is none.
+func apiError(err error) *client.Error {
+	var e *client.Error
+	errors.As(err, &e)
+	return e
+}
+
 // exitCode returns the exit code for err.
 func exitCode(err error) int {
 	var wrong interface{ Usage() bool }
 	if errors.As(err, &wrong) && wrong.Usage() {
 		return exitUsage
 	}
-	var e *client.Error
-	if !errors.As(err, &e) || e.Code == client.CodeUnexpected {
+	var partly refusedError
+	if errors.As(err, &partly) {
+		return exitRefused
+	}
+	e := apiError(err)
+	if e == nil || e.Code == client.CodeUnexpected {
 		return exitFailed
 	}
 	switch e.Code {

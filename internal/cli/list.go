@@ -23,6 +23,8 @@ type listing[T any] struct {
 	// in particular.
 	empty func(args []string) string
 	sorts []string // what the server sorts by, for completion
+	// unsearched: the list has no text that is searched.
+	unsearched bool
 }
 
 // listCommand gives cmd the flags of all lists and makes it print one.
@@ -30,7 +32,9 @@ func listCommand[T any](c *console, cmd *cobra.Command, l listing[T]) *cobra.Com
 	var q client.ListQuery
 	var all bool
 	flags := cmd.Flags()
-	flags.StringVar(&q.Q, "q", "", "only rows that contain this text, in any case")
+	if !l.unsearched {
+		flags.StringVar(&q.Q, "q", "", "only rows that contain this text, in any case")
+	}
 	flags.StringVar(&q.Sort, "sort", "", "column to sort by, with a leading - for descending")
 	complete(cmd, "sort", l.sorts...)
 	flags.IntVar(&q.Limit, "limit", 0, "rows of a page, 1 to 1000 (default 100)")
@@ -132,7 +136,7 @@ func (p *pile[T]) printJSON(out io.Writer) error {
 
 // narrowed reports whether some rows may have been left out on request.
 func narrowed(cmd *cobra.Command) bool {
-	for _, name := range []string{"q", "cursor", "status", "type", "enabled", "deleted", "origin", "host", "revoked", "enterprise"} {
+	for _, name := range []string{"q", "cursor", "status", "type", "enabled", "deleted", "origin", "host", "actor", "command-id", "from", "to", "after", "peer", "projection", "enterprise", "discarded", "revoked"} {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
 			return true
 		}

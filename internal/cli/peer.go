@@ -17,6 +17,7 @@ func (c *console) peer() *cobra.Command {
 	cmd.AddCommand(c.peerList(), c.peerShow(), c.peerAdd())
 	cmd.AddCommand(c.peerEdits()...)
 	cmd.AddCommand(c.peerSwitches()...)
+	cmd.AddCommand(c.peerHistory(), c.peerImport(), c.peerExport())
 	return cmd
 }
 

@@ -20,20 +20,43 @@ func findPeer(ctx context.Context, api *client.Client, ent client.EnterpriseID, 
 			return p, err
 		}
 	}
+	p, err := peerByDescription(ctx, api, ent, name)
+	if err == nil && p.Deleted != nil {
+		return api.Peer(ctx, ent, p.ID)
+	}
+	return p, err
+}
+
+// findPeerID is findPeer for what is also asked of a peer that is gone.
+func findPeerID(ctx context.Context, api *client.Client, ent client.EnterpriseID, name string) (client.PeerID, error) {
+	if mayBeID(name) {
+		_, err := api.Peer(ctx, ent, client.PeerID(name))
+		switch code := client.Code(err); {
+		case err == nil, code == client.CodeGone:
+			return client.PeerID(name), nil
+		case code != client.CodeNotFound:
+			return "", err
+		}
+	}
+	p, err := peerByDescription(ctx, api, ent, name)
+	return p.ID, err
+}
+
+// peerByDescription returns the peer of this description, or the one that was
+// deleted last.
+func peerByDescription(ctx context.Context, api *client.Client, ent client.EnterpriseID, name string) (client.Peer, error) {
 	q := client.PeerQuery{Description: name, ListQuery: client.ListQuery{Limit: 1}}
-	page, err := api.Peers(ctx, ent, q)
-	if err != nil {
-		return client.Peer{}, err
-	}
-	if len(page.Items) == 1 && strings.EqualFold(page.Items[0].Description, name) {
-		return page.Items[0], nil
-	}
-	q.Deleted, q.Sort = true, "-updated_at"
-	if page, err = api.Peers(ctx, ent, q); err != nil {
-		return client.Peer{}, err
-	}
-	if len(page.Items) == 1 && strings.EqualFold(page.Items[0].Description, name) {
-		return api.Peer(ctx, ent, page.Items[0].ID)
+	for _, deleted := range []bool{false, true} {
+		if q.Deleted = deleted; deleted {
+			q.Sort = "-updated_at"
+		}
+		page, err := api.Peers(ctx, ent, q)
+		if err != nil {
+			return client.Peer{}, err
+		}
+		if len(page.Items) == 1 && strings.EqualFold(page.Items[0].Description, name) {
+			return page.Items[0], nil
+		}
 	}
 	return client.Peer{}, notFound("there is no peer %q in the enterprise %s", name, ent)
 }

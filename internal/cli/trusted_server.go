@@ -46,10 +46,7 @@ func (c *console) trustedServerList() *cobra.Command {
 		Use: "list [ENTERPRISE]", Short: "List the trusted servers of an enterprise, or of all",
 		Args: func(cmd *cobra.Command, args []string) error {
 			ofAll = len(args) == 0
-			if ofAll {
-				return nil
-			}
-			return arguments("ENTERPRISE")(cmd, args)
+			return optionalArguments("ENTERPRISE")(cmd, args)
 		},
 		Example: "  peering trusted list demo-acme\n  peering trusted list --origin manual --all",
 	}

@@ -117,6 +117,17 @@ func arguments(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// optionalArguments are arguments that may be left out, all of them; one that is
+// given must not be empty, as those of arguments.
+func optionalArguments(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return arguments(names...)(cmd, args)
+	}
+}
+
 // required refuses a command without some of these flags, all named at once.
 func required(cmd *cobra.Command, flags ...string) error {
 	var missing []string

@@ -46,10 +46,11 @@ type Config struct {
 	LogMaxBytes int64
 	MaxStore    int64
 
-	AdminTokenFile   string // holds the first token of a deployment that has none
-	TLSCert, TLSKey  string // files; empty: HTTP is not encrypted
-	RateLimit        int    // requests a second with one token
-	RateLimitAddress int    // requests a second from one address without a good token
+	AdminTokenFile   string   // holds the first token of a deployment that has none
+	TLSCert, TLSKey  string   // files; empty: HTTP is not encrypted
+	Publish          []string // enterprises that everybody may know of
+	RateLimit        int      // requests a second with one token
+	RateLimitAddress int      // requests a second from one address without a good token
 
 	LogLevel        slog.Level
 	LogFormat       string // LogAuto, LogText or LogJSON

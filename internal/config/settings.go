@@ -83,6 +83,8 @@ func table() []setting {
 			"file with the certificate of HTTPS and its chain, PEM; read again when it changes", readable(func(c *Config) *string { return &c.TLSCert })),
 		entry("tls_key", "", withAPI,
 			"file with the key of the certificate, PEM", readable(func(c *Config) *string { return &c.TLSKey })),
+		entry("publish", "", withAPI,
+			"enterprises that /.well-known/peering names to everybody, separated by commas", list(func(c *Config) *[]string { return &c.Publish })),
 		entry("rate_limit", "1000", withAPI,
 			"requests a second with one token; twice as many may come at once", count(func(c *Config) *int { return &c.RateLimit })),
 		entry("rate_limit_address", "50", withAPI,

@@ -104,6 +104,19 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
+// list takes texts that are separated by commas.
+func list(field func(*Config) *[]string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		*field(c) = nil
+		for one := range strings.SplitSeq(v, ",") {
+			if one = strings.TrimSpace(one); one != "" {
+				*field(c) = append(*field(c), one)
+			}
+		}
+		return nil
+	}
+}
+
 // count takes a whole number above zero.
 func count(field func(*Config) *int) func(*Config, string) error {
 	return func(c *Config, v string) error {

@@ -30,10 +30,11 @@ type Commands interface {
 // Backends is what the routes under /api/v1 work on. One that is nil is not
 // connected yet: what needs it is answered 503 "starting" until then.
 type Backends struct {
-	Tokens    Tokens // who callers are: everything under /api/v1 needs it
-	Commands  Commands
-	Directory Directory
-	Audit     Audit
+	Tokens     Tokens // who callers are: everything under /api/v1 needs it
+	Commands   Commands
+	Directory  Directory
+	Audit      Audit
+	Operations Operations
 }
 
 // Options is what New needs. Health is required; everything else has a default.
@@ -42,6 +43,8 @@ type Options struct {
 	// called for each request and must not wait. Nil: the program has no API, and
 	// only the operational routes are served, to callers on loopback.
 	Backends func() Backends
+	// Published are the enterprises that everybody may know of.
+	Published []events.EnterpriseID
 	// Limits bound how often callers may ask. The zero value: DefaultLimits.
 	Limits Limits
 	// Health tells how the program is.
@@ -117,6 +120,9 @@ func New(opts Options) (http.Handler, error) {
 		a.tokenRoutes()
 		a.eventRoutes()
 		a.streamRoutes()
+		a.projectionRoutes()
+		a.deadEventRoutes()
+		a.wellKnownRoute()
 	}
 	a.healthRoutes()
 	if opts.Gatherer != nil {

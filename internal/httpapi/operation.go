@@ -115,6 +115,7 @@ const (
 	theLog need = iota
 	theDirectory
 	theAudit
+	theOperations
 )
 
 // admit refuses a call that the caller may not make, or that cannot be answered
@@ -139,6 +140,8 @@ func (c *call) admit(op operation) error {
 			return starting("the event log")
 		case p == theDirectory && c.Directory == nil, p == theAudit && c.Audit == nil:
 			return starting("the database")
+		case p == theOperations && c.Operations == nil:
+			return starting("the event log and the database")
 		}
 	}
 	return nil

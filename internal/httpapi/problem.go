@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -126,16 +125,12 @@ func (p *Problem) ContentType(string) string { return problemType }
 
 // write answers a request with p outside the framework.
 func (p *Problem) write(w http.ResponseWriter) {
-	body, err := json.Marshal(p)
-	if err != nil {
-		body = []byte(`{"type":"about:blank","title":"Internal Server Error","status":500,"code":"internal"}`)
-	}
 	for name, values := range p.header {
 		w.Header()[name] = values
 	}
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(body, '\n'))
+	_ = marshal(w, p) // of texts and numbers: it can be encoded
 }
 
 // problemOf maps an error of a back end to the problem to show. expected is

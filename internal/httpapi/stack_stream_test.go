@@ -133,7 +133,7 @@ func (l *listener) begun() events.Seq {
 func TestStream_sendsWhatHappensAfterListsShowIt(t *testing.T) {
 	s := newStack(t)
 	id := s.acme()
-	s.read(peersURL)
+	s.settle()
 	server := s.server()
 	l := listen(t, server.URL+streamPath)
 	l.begun()
@@ -163,7 +163,7 @@ func TestStream_whoComesBackMissesNothing(t *testing.T) {
 	for i := range 1200 {
 		s.write(200, "PATCH", peersURL+"/"+id, `{"dialing_prefix":"`+strconv.Itoa(i)+`"}`)
 	}
-	s.read(peersURL)
+	s.settle()
 	again := listen(t, server.URL+streamPath, headerLastEventID, e.ID)
 	last, err := strconv.Atoi(e.ID)
 	if err != nil {
@@ -184,7 +184,7 @@ func TestStream_filters(t *testing.T) {
 	s := newStack(t)
 	id := s.acme()
 	s.write(201, "POST", enterprisesURL, strings.NewReplacer("Acme", "other", "acme", "other").Replace(hq))
-	s.read(peersURL)
+	s.settle()
 	server := s.server()
 	ofAcme := listen(t, server.URL+streamPath+"?enterprise=ACME")
 	ofPeer := listen(t, server.URL+streamPath+"?peer="+id)
@@ -207,7 +207,7 @@ func TestStream_filters(t *testing.T) {
 func TestStream_refuses(t *testing.T) {
 	s := newStack(t)
 	s.acme()
-	s.read(peersURL)
+	s.settle()
 	for _, c := range []struct{ target, header, field, code string }{
 		{"", "no-number", headerLastEventID, "malformed"},
 		{"", "999999", headerLastEventID, "invalid"},
@@ -232,7 +232,7 @@ func TestStream_refuses(t *testing.T) {
 func TestStream_slowReadersAreCutOffAndOthersAreNot(t *testing.T) {
 	s := newStack(t)
 	id := s.acme()
-	s.read(peersURL)
+	s.settle()
 	a := &api{log: slog.New(slog.DiscardHandler), registry: events.Default()}
 	m, err := newStreamMetrics(nil)
 	if err != nil {

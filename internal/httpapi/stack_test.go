@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,6 +20,7 @@ import (
 	"github.com/peering/peering/internal/eventstore"
 	"github.com/peering/peering/internal/projection"
 	"github.com/peering/peering/internal/readmodel"
+	"github.com/peering/peering/internal/testkit"
 )
 
 // The read model answers what the API asks, and the write loop takes what it gives.
@@ -84,6 +86,17 @@ func (s *stack) write(status int, method, target, body string, headers ...string
 		s.seen = max(s.seen, into[Receipt](s.t, a).Sequence)
 	}
 	return a
+}
+
+// settle waits until every projection shows every write, for reads that do not
+// wait themselves.
+func (s *stack) settle() {
+	s.t.Helper()
+	testkit.Eventually(s.t, "the projections", func() bool {
+		ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
+		defer cancel()
+		return errors.Join(s.db.Directory().Await(ctx, "", s.seen), s.db.Audit().Await(ctx, "", s.seen)) == nil
+	})
 }
 
 // read sends a read that sees every write before it.

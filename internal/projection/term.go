@@ -40,9 +40,12 @@ type hooks struct {
 	beforeBatch      func(context.Context) error
 }
 
-// readAhead is how many reads of the log, of 4,096 messages at most, wait for
-// the writing: a batch should be complete when the one before is written.
-const readAhead = 10
+// readSize is how many messages a read of the log returns at most.
+const readSize = 4096
+
+// readAhead is how many reads of the log wait for the writing: a batch should be
+// complete when the one before is written, and no more than that takes memory.
+func readAhead(batchLimit int) int { return (batchLimit + readSize - 1) / readSize }
 
 // run works until ctx ends or something fails, and returns why. Everything that
 // it started has stopped then.
@@ -61,7 +64,7 @@ func (t *term) run(ctx context.Context) error {
 	if err := t.resumed(ctx); err != nil {
 		return err
 	}
-	decoded := make(chan []item, readAhead)
+	decoded := make(chan []item, readAhead(t.batchLimit))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return t.follow(ctx, decoded, t.lease.Mark().Position) })
 	group.Go(func() error { return t.write(ctx, decoded, t.lease.Mark().Position) })

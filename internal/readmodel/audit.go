@@ -3,7 +3,6 @@ package readmodel
 import (
 	"context"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/jmoiron/sqlx"
 
@@ -57,10 +56,12 @@ type auditRow struct {
 	Data          string                 `db:"data"` // JSON, as stored
 }
 
+// auditTable has the index that finds most last: SQLite, which counts nothing,
+// takes the newest when several would do.
 func auditTable() table[auditRow] {
 	t := newTable[auditRow](recorded, 1, "sequence",
-		"enterprise (enterprise, sequence)", "peer (peer, sequence)", "type (type, sequence)",
-		"actor (actor, sequence)", "command (command_id, sequence)", "time (time, sequence)")
+		"time (time, sequence)", "type (type, sequence)", "actor (actor, sequence)",
+		"enterprise (enterprise, sequence)", "peer (peer, sequence)", "command (command_id, sequence)")
 	t.appends = true
 	return t
 }
@@ -87,7 +88,9 @@ func (f *auditFold) apply(r events.Recorded) error {
 		row.Peer = e.PeerID()
 	case events.TrustedServerEvent:
 		row.TrustedServer = e.TrustedServerID()
-		row.Peer, _ = events.PeerOfTrustedServer(row.TrustedServer)
+		if peer, ok := events.PeerOfTrustedServer(row.TrustedServer); ok {
+			row.Peer = peer
+		}
 	}
 	f.list = append(f.list, change[auditRow]{now: row})
 	return nil
@@ -107,9 +110,5 @@ func clipKey(s string) string {
 	if len(s) <= maxKey {
 		return s
 	}
-	s = s[:maxKey]
-	for !utf8.ValidString(s) {
-		s = s[:len(s)-1]
-	}
-	return s
+	return strings.ToValidUTF8(s[:maxKey], "")
 }

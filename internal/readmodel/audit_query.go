@@ -110,6 +110,7 @@ func eventListing(q EventQuery) (*listing, error) {
 	l := &listing{
 		list: recorded, query: bound, page: q.ListQuery,
 		sorts: map[string]sortable{"sequence": byInteger("sequence")}, natural: "sequence", ties: "id",
+		key: "sequence", walked: []string{"sequence"},
 	}
 	l.and("sequence > ?", integer(q.After))
 	l.filter("enterprise", "enterprise", string(q.Only))
@@ -150,9 +151,11 @@ type Horizon struct {
 }
 
 // Passed returns events after a position that every projection has passed, so
-// that who is told of one and reads again sees it; at most limit of them, in
-// order. With an enterprise, only its own. All of it is read in one moment.
+// that who is told of one and reads again sees it; at most limit of them, which
+// is one or more, in order. With an enterprise, only its own. All of it is read
+// in one moment.
 func (a *Audit) Passed(ctx context.Context, only events.EnterpriseID, after events.Seq, limit int) (list []Event, h Horizon, err error) {
+	limit = max(limit, 1) // or nobody would get on
 	err = a.db.reading(ctx, "read what was passed", func(tx *sqlx.Tx) error {
 		var g generation
 		if h, g, err = horizon(ctx, tx); err != nil {

@@ -39,6 +39,7 @@ type DB struct {
 	writer  *sqlx.DB // SQLite: one connection, immediate transactions
 	reader  *sqlx.DB
 	watch   *watch
+	pages   *peerPages
 }
 
 // Open prepares the database at url: "sqlite:<path>" or "postgres://…". It does
@@ -114,23 +115,30 @@ func openPostgres(url string) (*DB, error) {
 		config.RuntimeParams["application_name"] = "peering"
 	}
 	config.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(idleInTransaction.Milliseconds())
-	reader := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
-	reader.SetMaxOpenConns(maxReaders)
-	reader.SetMaxIdleConns(maxReaders)
-	// A writer looks for rows by their keys alone. The planner, which knows a new
-	// table as an empty one, would rather read all of it for every batch.
-	config = config.Copy()
-	for _, plan := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
-		config.RuntimeParams[plan] = "off"
-	}
-	writer := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
-	writer.SetMaxOpenConns(maxWriters)
-	writer.SetMaxIdleConns(maxWriters)
+	// A reader wants few rows in an order. The planner, which knows a new table as
+	// an empty one, would rather sort all of them than walk an index; and no page
+	// is worth the time that it takes to compile its query.
+	reader := openPool(config, maxReaders, "enable_sort", "jit")
+	// A writer looks for rows by their keys alone. The planner would rather read
+	// all of a new table for every batch.
+	writer := openPool(config, maxWriters, "enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 	return newDB(postgres{}, writer, reader), nil
 }
 
+// openPool prepares n connections to PostgreSQL with these settings off.
+func openPool(config *pgx.ConnConfig, n int, off ...string) *sqlx.DB {
+	config = config.Copy()
+	for _, setting := range off {
+		config.RuntimeParams[setting] = "off"
+	}
+	db := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
+	db.SetMaxOpenConns(n)
+	db.SetMaxIdleConns(n)
+	return db
+}
+
 func newDB(d dialect, writer, reader *sqlx.DB) *DB {
-	db := &DB{dialect: d, writer: writer, reader: reader}
+	db := &DB{dialect: d, writer: writer, reader: reader, pages: newPeerPages(pagesKept)}
 	db.watch = newWatch(db)
 	return db
 }

@@ -18,6 +18,8 @@ type dialect interface {
 	snapshot() *sql.TxOptions
 	// text is the type of a text column, ordered by its bytes.
 	text() string
+	// integer is the type of a column of integers.
+	integer() string
 	// tableOptions end a CREATE TABLE; appends: its rows never change.
 	tableOptions(appends bool) string
 	// contains is a condition: text has the bound value in it.

@@ -39,7 +39,10 @@ func enterpriseSorts() map[string]sortable {
 
 // Enterprises lists the enterprises that are registered now.
 func (d *Directory) Enterprises(ctx context.Context, q EnterpriseQuery) (Page[Enterprise], error) {
-	l := listing{list: enterprises, query: q.Only, page: q.ListQuery, sorts: enterpriseSorts(), natural: "id", ties: "id"}
+	l := listing{
+		list: enterprises, query: q.Only, page: q.ListQuery, sorts: enterpriseSorts(),
+		natural: "id", ties: "id", key: "id", walked: []string{"id"},
+	}
 	l.and("removed_seq = 0")
 	l.filter("enterprise", "id", string(q.Only))
 	l.search(d.db.dialect, q.Q, "id", "description_key", "domain_key", "lower(hostname)", "lower(address)")

@@ -38,13 +38,16 @@ type listing struct {
 	query   any    // the caller's, for the same
 	page    ListQuery
 	sorts   map[string]sortable
-	natural string // the sort that an empty one stands for
-	ties    string // the columns that break ties
+	natural string   // the sort that an empty one stands for
+	ties    string   // the columns that break ties
+	key     string   // the primary key of the table; empty: its rows are few, and read whole
+	walked  []string // the sorts whose order an index has
 
 	where []string
 	args  []any
 
 	sort       sortable
+	ordered    bool // an index has the order
 	descending bool
 	err        error
 }
@@ -123,6 +126,7 @@ func (l *listing) resolve() error {
 		name = l.natural
 	}
 	name, l.descending = strings.CutPrefix(name, "-")
+	l.ordered = slices.Contains(l.walked, name)
 	var ok bool
 	if l.sort, ok = l.sorts[name]; !ok {
 		l.refuse("sort", "must be one of "+strings.Join(slices.Sorted(maps.Keys(l.sorts)), ", ")+`, with "-" before it for descending`)
@@ -176,18 +180,37 @@ func (l *listing) fingerprint() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
-// statement is the whole query; columns are selected from table.
+// statement is the whole query; columns are selected from table. Where no index
+// has the order, the rows of the page are found first, by what is sorted and
+// their keys alone, so that the others are never carried whole.
 func (l *listing) statement(columns, table string) (string, []any) {
+	where, args := strings.Join(l.where, " AND "), append(slices.Clone(l.args), l.page.Limit+1)
+	if l.ordered || l.key == "" {
+		return fmt.Sprintf("SELECT %s, %s AS sort_value FROM %s WHERE %s ORDER BY %s LIMIT ?",
+			columns, l.sort.expression, table, where, l.order(l.sort.expression)), args
+	}
+	var keys, same []string
+	for i, column := range strings.Split(l.key, ", ") {
+		keys = append(keys, fmt.Sprintf("%s AS key_%d", column, i))
+		same = append(same, fmt.Sprintf("%s = key_%d", column, i))
+	}
+	found := fmt.Sprintf("SELECT %s, %s AS sort_value FROM %s WHERE %s ORDER BY %s LIMIT ?",
+		strings.Join(keys, ", "), l.sort.expression, table, where, l.order(l.sort.expression))
+	return fmt.Sprintf("SELECT %s, sort_value FROM (%s) found CROSS JOIN %s WHERE %s ORDER BY %s",
+		columns, found, table, strings.Join(same, " AND "), l.order("sort_value")), args
+}
+
+// order is the whole order, beginning with first.
+func (l *listing) order(first string) string {
 	direction := ""
 	if l.descending {
 		direction = " DESC"
 	}
-	order := []string{l.sort.expression + direction}
+	order := []string{first + direction}
 	for _, tie := range strings.Split(l.ties, ", ") {
 		order = append(order, tie+direction)
 	}
-	return fmt.Sprintf("SELECT %s, %s AS sort_value FROM %s WHERE %s ORDER BY %s LIMIT ?",
-		columns, l.sort.expression, table, strings.Join(l.where, " AND "), strings.Join(order, ", ")), append(l.args, l.page.Limit+1)
+	return strings.Join(order, ", ")
 }
 
 // listed is a row with what a cursor needs of it.

@@ -53,6 +53,7 @@ func peerSorts(upn string) map[string]sortable {
 
 // Peers lists the peers of an enterprise. ErrNotFound: there never was such an
 // enterprise. One that was removed has no living peers, and its deleted ones.
+// What the rows point to is shared with other callers: it must not be changed.
 func (d *Directory) Peers(ctx context.Context, ent events.EnterpriseID, q PeerQuery) (Page[Peer], error) {
 	var page Page[Peer]
 	err := d.view(ctx, "list peers", func(tx *sqlx.Tx, row stateRow) error {
@@ -65,14 +66,20 @@ func (d *Directory) Peers(ctx context.Context, ent events.EnterpriseID, q PeerQu
 		if err != nil {
 			return err
 		}
-		list, next, err := fetch[listedPeer](ctx, tx, l, peerColumns(upn), row.generation().table(peers))
-		if err != nil {
-			return err
+		k := pageKeyOf(row, ent, q)
+		var kept bool
+		if page, kept = d.db.pages.get(k, e.LastSeq); !kept {
+			list, next, err := fetch[listedPeer](ctx, tx, l, peerColumns(upn), k.table)
+			if err != nil {
+				return err
+			}
+			page = Page[Peer]{Items: make([]Peer, len(list)), NextCursor: next}
+			for i := range list {
+				page.Items[i] = list[i].peer(e.Version, list[i].UPN)
+			}
+			d.db.pages.put(k, e.LastSeq, page, pageBytes(k, list))
 		}
-		page = Page[Peer]{Items: make([]Peer, len(list)), NextCursor: next, Sequence: seq(row.Position)}
-		for i := range list {
-			page.Items[i] = list[i].peer(e.Version, list[i].UPN)
-		}
+		page.Sequence = seq(row.Position)
 		return nil
 	})
 	return page, err
@@ -84,6 +91,7 @@ func (d *Directory) peerListing(ent events.EnterpriseID, q PeerQuery, upn string
 	l := &listing{
 		list: peers + " " + string(ent), query: bound, page: q.ListQuery,
 		sorts: peerSorts(upn), natural: "description", ties: "id",
+		key: "enterprise, id", walked: []string{"id", "description"},
 	}
 	l.and("enterprise = ?", ent)
 	if q.Deleted {

@@ -20,7 +20,8 @@ func (postgres) snapshot() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 }
 
-func (postgres) text() string { return `TEXT COLLATE "C"` }
+func (postgres) text() string    { return `TEXT COLLATE "C"` }
+func (postgres) integer() string { return "BIGINT" }
 
 // tableOptions leave room in each page, so that a new version of a row fits
 // beside the old one and no index has to be touched.

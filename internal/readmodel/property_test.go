@@ -87,14 +87,15 @@ func (l *Lease) foldTo(ctx context.Context, to events.Seq, list []events.Recorde
 // folder folds one log after another, each into a generation of its own.
 type folder struct {
 	*DB
-	database testkit.Database
-	position events.Seq
+	projection Projection
+	database   testkit.Database
+	position   events.Seq
 }
 
-func newFolder(t *testing.T, d testkit.Database) *folder {
+func newFolder(t *testing.T, d testkit.Database, p Projection) *folder {
 	db := open(t, d)
-	prepare(t, db)
-	return &folder{DB: db, database: d}
+	must(db.Prepare(t.Context(), p))(t)
+	return &folder{DB: db, projection: p, database: d}
 }
 
 // fold makes log what queries read, cut into the parts that end at cuts. A
@@ -106,7 +107,7 @@ func (f *folder) fold(t *rapid.T, tb testing.TB, log []events.Recorded, cuts ...
 			t.Fatalf("%s, cut at %v: %v", f.database.Name, cuts, err)
 		}
 	}
-	l, err := f.Build(ctx, directory{}, "builder")
+	l, err := f.Build(ctx, f.projection, "builder")
 	check(err)
 	base, begin := f.position, 0
 	for i, end := range append(cuts, len(log)) {
@@ -119,21 +120,21 @@ func (f *folder) fold(t *rapid.T, tb testing.TB, log []events.Recorded, cuts ...
 		if check(err); !done {
 			t.Fatal("not activated")
 		}
-		check(f.Prune(ctx, directory{}))
-		s, err := f.State(ctx, directory{})
+		check(f.Prune(ctx, f.projection))
+		s, err := f.State(ctx, f.projection)
 		check(err)
-		if l, _, err = f.Acquire(ctx, directory{}, "next", s); err != nil {
+		if l, _, err = f.Acquire(ctx, f.projection, "next", s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return f.database.Dump(tb, "directory_")
+	return f.database.Dump(tb, f.projection.Name()+"_")
 }
 
 // TestFold_tablesAreAFunctionOfTheLog: however the log is cut into transactions,
 // whoever writes them, on whichever database, the tables are the same, and show
 // what the domain's own fold of the log says.
 func TestFold_tablesAreAFunctionOfTheLog(t *testing.T) {
-	folders := []*folder{newFolder(t, testkit.SQLite(t)), newFolder(t, testkit.Postgres(t))}
+	folders := []*folder{newFolder(t, testkit.SQLite(t), directory{}), newFolder(t, testkit.Postgres(t), directory{})}
 	rapid.Check(t, func(r *rapid.T) {
 		log := logs().Draw(r, "log")
 		want := folders[0].fold(r, t, log)

@@ -22,8 +22,18 @@ func (sqlite) goose() database.Dialect { return database.DialectSQLite3 }
 // reads sees one moment.
 func (sqlite) snapshot() *sql.TxOptions    { return nil }
 func (sqlite) text() string                { return "TEXT" }
-func (sqlite) tableOptions(bool) string    { return " WITHOUT ROWID" }
+func (sqlite) integer() string             { return "INTEGER" } // as a key of one column, it is the row's own number
 func (sqlite) contains(text string) string { return "instr(" + text + ", ?) > 0" }
+
+// tableOptions make a table a tree of its keys. One that only grows is a tree of
+// its row numbers instead, which are the sequences: a row of it may be large, and
+// is added at the end without a search.
+func (sqlite) tableOptions(appends bool) string {
+	if appends {
+		return ""
+	}
+	return " WITHOUT ROWID"
+}
 
 // The locks do nothing: there is one writer, and its transaction is immediate.
 

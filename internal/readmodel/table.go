@@ -72,7 +72,7 @@ func (t *table[R]) create(d dialect, g generation) []string {
 	name := g.table(t.noun)
 	fmt.Fprintf(&b, "CREATE TABLE %s (", name)
 	for _, c := range t.columns {
-		typ := "BIGINT"
+		typ := d.integer()
 		if c.kind == kindText {
 			typ = d.text()
 		}

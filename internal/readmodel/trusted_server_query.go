@@ -71,6 +71,10 @@ func (d *Directory) trustedServerListing(q TrustedServerQuery) (*listing, error)
 	l := &listing{
 		list: trustedServers, query: bound, page: q.ListQuery,
 		sorts: trustedServerSorts(), natural: "description", ties: "id, enterprise",
+		key: "enterprise, id",
+	}
+	if q.Enterprise != "" {
+		l.walked = []string{"description"}
 	}
 	l.and("withdrawn = 0 AND removed_seq = 0")
 	l.filter("enterprise", "enterprise", string(q.Enterprise))
