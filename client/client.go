@@ -1,5 +1,5 @@
 // Package client owns the Go client of the HTTP API: typed calls for
-// enterprises, peers and trusted servers, problem documents as errors, and
+// enterprises, peers, trusted servers and tokens, problem documents as errors, and
 // retries that cannot do anything twice.
 //
 // It imports nothing else of the project, so that any program may use it; the
@@ -7,6 +7,8 @@
 package client
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -45,6 +47,7 @@ type Client struct {
 	patience  time.Duration
 	tries     uint
 	maxAnswer int64
+	rootCAs   []byte // PEM; nil: those of the system
 }
 
 // Option changes how a Client works.
@@ -53,7 +56,12 @@ type Option func(*Client)
 // WithToken sends a bearer token with every request.
 func WithToken(token string) Option { return func(c *Client) { c.token = token } }
 
-// WithTransport replaces the HTTP transport. Redirects are not followed
+// WithRootCAs trusts the certificates of a PEM text, and no others, to sign that
+// of the server: for a server whose certificate comes from a private authority.
+// New refuses a text without any.
+func WithRootCAs(pem []byte) Option { return func(c *Client) { c.rootCAs = pem } }
+
+// WithTransport replaces the HTTP transport, also what WithRootCAs says. Redirects are not followed
 // whatever the transport is, so that a token stays with the server it is for.
 func WithTransport(t http.RoundTripper) Option {
 	return func(c *Client) { c.http.Transport = t }
@@ -73,7 +81,7 @@ func WithRetries(tries uint, patience time.Duration) Option {
 
 // New returns a client of the server at an http or https URL, such as
 // http://127.0.0.1:8080. Nothing is sent yet. An error says what is wrong with
-// the URL, the token or the user agent.
+// the URL, the certificates, the token or the user agent.
 func New(server string, opts ...Option) (*Client, error) {
 	base, err := parseServer(server)
 	if err != nil {
@@ -99,6 +107,13 @@ func New(server string, opts ...Option) (*Client, error) {
 		o(c)
 	}
 	c.tries = max(c.tries, 1)
+	if c.rootCAs != nil {
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(c.rootCAs) {
+			return nil, errors.New("client: there is no certificate in the PEM text")
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
 	if !httpguts.ValidHeaderFieldValue(c.token) || !httpguts.ValidHeaderFieldValue(c.userAgent) {
 		return nil, errors.New("client: the token and the user agent must not contain control characters")
 	}

@@ -17,19 +17,22 @@ import (
 // Codes that a caller may want to tell apart. The server has more; a new one may
 // come at any time.
 const (
-	CodeMalformed   = "malformed"
-	CodeInvalid     = "invalid"
-	CodeForbidden   = "forbidden"
-	CodeNotFound    = "not_found"
-	CodeExists      = "exists"
-	CodeConflict    = "conflict"
-	CodeGone        = "gone"
-	CodeStale       = "stale"
-	CodeUnsupported = "unsupported"
-	CodeFollowsPeer = "follows_peer"
-	CodeIDReused    = "id_reused"
-	CodeUnavailable = "unavailable"
-	CodeHeld        = "projection_held"
+	CodeMalformed       = "malformed"
+	CodeUnauthenticated = "unauthenticated"
+	CodeInvalid         = "invalid"
+	CodeForbidden       = "forbidden"
+	CodeNotFound        = "not_found"
+	CodeExists          = "exists"
+	CodeConflict        = "conflict"
+	CodeGone            = "gone"
+	CodeStale           = "stale"
+	CodeUnsupported     = "unsupported"
+	CodeFollowsPeer     = "follows_peer"
+	CodeIDReused        = "id_reused"
+	CodeTooMany         = "too_many_requests"
+	CodeStarting        = "starting"
+	CodeUnavailable     = "unavailable"
+	CodeHeld            = "projection_held"
 
 	// CodeNoAnswer is the client's own: there was no complete answer, and Status
 	// is 0. A write may have taken effect; repeat it with the same

@@ -79,6 +79,15 @@ func (r *request) asRead(opts []ReadOption) *request {
 	return r
 }
 
+// asCall is for a change of what is not in the log, and has no key, reason or
+// revision.
+func (r *request) asCall(opts []CallOption) *request {
+	for _, o := range opts {
+		o(r)
+	}
+	return r
+}
+
 func (r *request) asWrite(opts []WriteOption) *request {
 	for _, o := range opts {
 		o.applyWrite(r)

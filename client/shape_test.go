@@ -55,6 +55,8 @@ func TestTypes_haveTheFieldsOfTheAPI(t *testing.T) {
 		{reflect.TypeFor[Enterprise](), reflect.TypeFor[httpapi.Enterprise](), nil},
 		{reflect.TypeFor[Peer](), reflect.TypeFor[httpapi.Peer](), nil},
 		{reflect.TypeFor[TrustedServer](), reflect.TypeFor[httpapi.TrustedServer](), nil},
+		{reflect.TypeFor[Token](), reflect.TypeFor[httpapi.Token](), nil},
+		{reflect.TypeFor[CreatedToken](), reflect.TypeFor[httpapi.NewToken](), nil},
 		{reflect.TypeFor[Receipt](), reflect.TypeFor[httpapi.Receipt](), nil},
 		{reflect.TypeFor[Page[Peer]](), reflect.TypeFor[httpapi.List[httpapi.Peer]](), nil},
 		{reflect.TypeFor[Error](), reflect.TypeFor[httpapi.Problem](), nil},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -17,8 +18,9 @@ import (
 
 // do sends r until there is an answer, and decodes that of success into out.
 //
-// No answer and 503 are tried again: a read changes nothing, and a write has an
-// idempotency key. The waits grow from a tenth of a second, or are what
+// No answer, 429 and 503 are tried again: a read changes nothing, and a write has
+// an idempotency key. A request that has none and must not be carried out twice
+// is repeated only when it was not carried out, see again. The waits grow from a tenth of a second, or are what
 // Retry-After says; a wait that does not fit into the client's patience ends it
 // at once. The error is an *Error, that of the last try.
 func (c *Client) do(ctx context.Context, r *request, out any) error {
@@ -33,10 +35,7 @@ func (c *Client) do(ctx context.Context, r *request, out any) error {
 		if body, last = c.try(bounded, r); last == nil {
 			return body, nil
 		}
-		if r.once && last.Code == CodeNoAnswer {
-			return nil, backoff.Permanent(last)
-		}
-		return nil, again(last)
+		return nil, again(r, last)
 	}, backoff.WithBackOff(waits()), backoff.WithMaxTries(c.tries), backoff.WithMaxElapsedTime(c.patience))
 	if err == nil {
 		last = c.decode(r, body, out)
@@ -61,11 +60,15 @@ func waits() backoff.BackOff {
 }
 
 // again returns err as the retry loop wants it: permanent, with the wait that
-// the server asked for, or as it is.
-func again(err *Error) error {
+// the server asked for, or as it is. Of a server that is starting or asked too
+// often it is known that it did nothing.
+func again(r *request, err *Error) error {
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &untrusted):
+		return backoff.Permanent(err)
+	case err.Status == http.StatusTooManyRequests, err.Code == CodeStarting:
+	case r.once && !unsent(err):
 		return backoff.Permanent(err)
 	case err.Code == CodeNoAnswer, err.Status == http.StatusServiceUnavailable:
 	default:
@@ -75,6 +78,12 @@ func again(err *Error) error {
 		return &backoff.RetryAfterError{Duration: err.RetryAfter}
 	}
 	return err
+}
+
+// unsent reports whether no connection was made, so that nothing was sent.
+func unsent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // try sends r once and returns the body of success.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +20,11 @@ import (
 // composition is what the tests read of docker-compose.yml.
 type composition struct {
 	Services map[string]service `yaml:"services"`
+	Secrets  map[string]secret  `yaml:"secrets"`
+}
+
+type secret struct {
+	File string `yaml:"file"`
 }
 
 type service struct {
@@ -26,6 +32,7 @@ type service struct {
 	Build       *build            `yaml:"build"`
 	Environment map[string]string `yaml:"environment"`
 	Ports       []string          `yaml:"ports"`
+	Secrets     []string          `yaml:"secrets"`
 	NetworkMode string            `yaml:"network_mode"`
 	Privileged  bool              `yaml:"privileged"`
 	ReadOnly    bool              `yaml:"read_only"`
@@ -40,6 +47,19 @@ var programs = map[string]config.Role{"api": config.API, "projector": config.Pro
 
 // required matches a variable without a default: compose does not start without it.
 var required = regexp.MustCompile(`\$\{([A-Z_]+):\?[^}]+\}`)
+
+// secrets is where a program finds those that it is given.
+const secrets = "/run/secrets/"
+
+// admin is a file with a token.
+func admin(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "admin_token")
+	if err := os.WriteFile(file, []byte(strings.Repeat("0a1b2c", 8)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
 
 func compose(t *testing.T) composition {
 	t.Helper()
@@ -83,6 +103,9 @@ func TestCompose_programsAcceptTheirEnvironment(t *testing.T) {
 				if !known[key] {
 					t.Errorf("%s is no setting of %s", key, role)
 				}
+				if strings.HasPrefix(value, secrets) {
+					value = admin(t)
+				}
 				environ = append(environ, key+"="+required.ReplaceAllString(value, "0a1b2c"))
 			}
 			if _, warnings, err := config.Load(role, config.Sources{Environ: environ}); err != nil || len(warnings) > 0 {
@@ -119,6 +142,10 @@ func passwords(c composition) []string {
 	var faults []string
 	for name, s := range c.Services {
 		for key, value := range s.Environment {
+			given, isFile := strings.CutPrefix(value, secrets)
+			if isFile && strings.HasSuffix(key, "_FILE") && slices.Contains(s.Secrets, given) {
+				continue
+			}
 			if secret.MatchString(key) && required.FindString(value) != value {
 				faults = append(faults, fmt.Sprintf("%s: %s is not ${NAME:?…} alone", name, key))
 			}
@@ -131,6 +158,11 @@ func passwords(c composition) []string {
 			}
 		}
 	}
+	for name, s := range c.Secrets {
+		if required.FindString(s.File) != s.File || s.File == "" {
+			faults = append(faults, fmt.Sprintf("secret %s: its file is not ${NAME:?…} alone", name))
+		}
+	}
 	slices.Sort(faults)
 	return faults
 }
@@ -141,11 +173,34 @@ func TestPasswords_findsWhatIsWrittenDown(t *testing.T) {
 		"NATS_PASSWORD":        "${NATS_PASSWORD:-secret}",
 		"PEERING_DATABASE_URL": "postgres://peering:secret@127.0.0.1/peering",
 		"API_TOKEN":            "${API_TOKEN}",
+		"API_TOKEN_FILE":       "/run/secrets/of_another",
 	}
 	for key, value := range bad {
 		c := composition{Services: map[string]service{"s": {Environment: map[string]string{key: value}}}}
 		if len(passwords(c)) == 0 {
 			t.Errorf("%s=%s was not found", key, value)
+		}
+	}
+}
+
+// TestCompose_theAPIHasItsFirstToken, so that it may listen for others too; the
+// programs that keep no tokens may not.
+func TestCompose_theAPIHasItsFirstToken(t *testing.T) {
+	c := compose(t)
+	name, ok := strings.CutPrefix(c.Services["api"].Environment["PEERING_ADMIN_TOKEN_FILE"], secrets)
+	if _, there := c.Secrets[name]; !ok || !there || !slices.Contains(c.Services["api"].Secrets, name) {
+		t.Errorf("api does not get the secret %q", name)
+	}
+	for name := range programs {
+		s := c.Services[name]
+		if name != "api" && (len(s.Secrets) > 0 || s.Environment["PEERING_LISTEN"] != "") {
+			t.Errorf("%s has secrets %v, and listens at %q", name, s.Secrets, s.Environment["PEERING_LISTEN"])
+		}
+		_, _, err := config.Load(programs[name], config.Sources{Environ: []string{
+			"NATS_URL=nats://127.0.0.1:4222", "PEERING_DATABASE_URL=sqlite:x", "PEERING_LISTEN=0.0.0.0:8080",
+		}})
+		if (err == nil) != (name == "api") {
+			t.Errorf("%s may listen for others: %v", name, err)
 		}
 	}
 }

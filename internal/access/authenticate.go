@@ -17,8 +17,6 @@ const (
 	// staleFor is how long it counts while the database does not answer. Nothing
 	// can be revoked meanwhile, and commands need the log alone.
 	staleFor = time.Minute
-	// maxKnown bounds what is remembered, against callers who make tokens up.
-	maxKnown = 10_000
 	// flushEvery is how often the uses of tokens are written down.
 	flushEvery = 5 * time.Second
 )
@@ -40,11 +38,11 @@ func (k *Keeper) Authenticate(ctx context.Context, secret string) (Principal, er
 		case err == nil:
 			id = fresh
 			k.known.learn(hash, id, now)
-		case !ok || age > staleFor || !errors.Is(err, readmodel.ErrUnavailable):
+		case !ok || id.nobody() || age > staleFor || !errors.Is(err, readmodel.ErrUnavailable):
 			return Principal{}, err
 		}
 	}
-	if id.principal == (Principal{}) {
+	if id.nobody() {
 		return Principal{}, ErrUnknown
 	}
 	k.used.note(id.principal.Token, now)
@@ -58,7 +56,7 @@ func (k *Keeper) Knows(secret string) bool {
 		return false
 	}
 	id, _, ok := k.known.identity(hashOf(secret), k.now())
-	return ok && id.principal != (Principal{})
+	return ok && !id.nobody()
 }
 
 // ask asks the database for the holder of a token; nobody is no error.
@@ -77,7 +75,8 @@ func (k *Keeper) ask(ctx context.Context, hash string) (identity, error) {
 // may do everything. Once there was one it never is true again. An error that
 // wraps readmodel.ErrUnavailable: it cannot be told now.
 func (k *Keeper) Open(ctx context.Context) (bool, error) {
-	closed, age, ok := k.known.mode(k.now())
+	now := k.now()
+	closed, age, ok := k.known.mode(now)
 	if closed || ok && age <= freshFor {
 		return !closed, nil
 	}
@@ -91,7 +90,7 @@ func (k *Keeper) Open(ctx context.Context) (bool, error) {
 	if any {
 		k.known.closed()
 	} else {
-		k.known.open(k.now())
+		k.known.open(now)
 	}
 	return !any, nil
 }
@@ -124,66 +123,6 @@ func (k *Keeper) flush(ctx context.Context) {
 			k.used.note(id, at)
 		}
 	}
-}
-
-// identity is what is known of a token; zero: nobody holds it.
-type identity struct{ principal Principal }
-
-// known remembers tokens by their hashes, and whether there are any.
-type known struct {
-	mu        sync.Mutex
-	list      map[string]learned
-	isClosed  bool
-	foundOpen time.Time
-}
-
-type learned struct {
-	identity
-	at time.Time
-}
-
-func newKnown() *known { return &known{list: map[string]learned{}} }
-
-func (n *known) identity(hash string, now time.Time) (id identity, age time.Duration, ok bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	l, ok := n.list[hash]
-	return l.identity, now.Sub(l.at), ok
-}
-
-func (n *known) learn(hash string, id identity, at time.Time) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if len(n.list) >= maxKnown {
-		clear(n.list)
-	}
-	n.list[hash] = learned{id, at}
-}
-
-func (n *known) forget(hash string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.list, hash)
-}
-
-// mode reports whether a token was ever seen, else how long ago it was found
-// that there is none; ok is false when nobody has looked.
-func (n *known) mode(now time.Time) (closed bool, age time.Duration, ok bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.isClosed, now.Sub(n.foundOpen), !n.foundOpen.IsZero()
-}
-
-func (n *known) closed() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.isClosed = true
-}
-
-func (n *known) open(at time.Time) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.foundOpen = at
 }
 
 // used collects when tokens were used.

@@ -11,6 +11,26 @@ import (
 	"github.com/peering/peering/internal/readmodel"
 )
 
+// checkFiles refuses secrets that could not be used later, before anything
+// listens.
+func checkFiles(c config.Config, log *slog.Logger) error {
+	var faults config.Faults
+	if c.TLSCert != "" {
+		if _, err := loadCertificate(c.TLSCert, c.TLSKey, log); err != nil {
+			faults = append(faults, config.Fault{Setting: "tls_cert", Problem: err.Error()})
+		}
+	}
+	if c.AdminTokenFile != "" {
+		if _, err := adminToken(c.AdminTokenFile); err != nil {
+			faults = append(faults, config.Fault{Setting: "admin_token_file", Problem: err.Error()})
+		}
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	return nil
+}
+
 // admit refuses to listen where others than this machine reach the program
 // while nobody needs a token to do everything. It waits for a database that does
 // not answer: until it is known whether there is a token, nothing listens. On

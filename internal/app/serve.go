@@ -28,6 +28,9 @@ func Run(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Logge
 		run = runServe
 	}
 	log.Info("starting", "version", Version())
+	if err := checkFiles(c, log); err != nil {
+		return err
+	}
 	if err := run(ctx, c, stdout, log); err != nil {
 		return err
 	}

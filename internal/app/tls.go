@@ -18,16 +18,24 @@ const lookAgain = 10 * time.Second
 type certificate struct {
 	cert, key string // files
 	log       *slog.Logger
+	clock     func() time.Time
 
 	mu      sync.Mutex
 	current *tls.Certificate
-	changed time.Time // of the files, when current was read
+	files   [2]version // when current was read
 	looked  time.Time
+}
+
+// version tells a file from what it was before. The time alone does not: a file
+// that is moved here keeps an earlier one.
+type version struct {
+	changed time.Time
+	size    int64
 }
 
 // loadCertificate reads a certificate and its key.
 func loadCertificate(cert, key string, log *slog.Logger) (*certificate, error) {
-	c := &certificate{cert: cert, key: key, log: log, looked: time.Now()}
+	c := &certificate{cert: cert, key: key, log: log, clock: time.Now, looked: time.Now()}
 	if err := c.read(); err != nil {
 		return nil, err
 	}
@@ -49,11 +57,12 @@ func (c *certificate) config() *tls.Config {
 func (c *certificate) now() *tls.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.looked) < lookAgain {
+	now := c.clock()
+	if now.Sub(c.looked) < lookAgain {
 		return c.current
 	}
-	c.looked = time.Now()
-	if c.lastChange().Equal(c.changed) {
+	c.looked = now
+	if c.versions() == c.files {
 		return c.current
 	}
 	if err := c.read(); err != nil {
@@ -65,21 +74,21 @@ func (c *certificate) now() *tls.Certificate {
 }
 
 func (c *certificate) read() error {
-	changed := c.lastChange()
+	files := c.versions()
 	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
 	if err != nil {
-		return fmt.Errorf("tls_cert and tls_key: %w", err)
+		return fmt.Errorf("with tls_key: %w", err)
 	}
-	c.current, c.changed = &pair, changed
+	c.current, c.files = &pair, files
 	return nil
 }
 
-// lastChange is when one of the files changed last.
-func (c *certificate) lastChange() (latest time.Time) {
-	for _, file := range []string{c.cert, c.key} {
-		if info, err := os.Stat(file); err == nil && info.ModTime().After(latest) {
-			latest = info.ModTime()
+// versions are those of the two files; zero: it cannot be looked at.
+func (c *certificate) versions() (out [2]version) {
+	for i, file := range []string{c.cert, c.key} {
+		if info, err := os.Stat(file); err == nil {
+			out[i] = version{info.ModTime().UTC(), info.Size()}
 		}
 	}
-	return latest
+	return out
 }

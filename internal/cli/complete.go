@@ -24,29 +24,44 @@ func (c *console) completions(cmd *cobra.Command, each ...candidates) *cobra.Com
 		if len(args) >= len(each) {
 			return nil, none
 		}
-		api, err := c.client(client.WithRetries(1, completeWithin))
-		if err != nil {
-			return nil, none
-		}
-		parent := cmd.Context()
-		if parent == nil {
-			parent = context.Background()
-		}
-		ctx, cancel := context.WithTimeout(parent, completeWithin)
-		defer cancel()
-		names, err := each[len(args)](ctx, api, args, start)
-		if err != nil {
-			return nil, none
-		}
-		var fit []string
-		for _, n := range names {
-			if len(n) >= len(start) && strings.EqualFold(n[:len(start)], start) {
-				fit = append(fit, n)
-			}
-		}
-		return fit, none
+		return c.suggest(cmd, each[len(args)], args, start), none
 	}
 	return cmd
+}
+
+// completeFlag completes the values of a flag by what the server has. It panics
+// when there is no such flag: a bug found at start.
+func (c *console) completeFlag(cmd *cobra.Command, flag string, of candidates) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
+		return c.suggest(cmd, of, args, start), cobra.ShellCompDirectiveNoFileComp
+	}); err != nil {
+		panic(err)
+	}
+}
+
+// suggest returns the candidates that begin with start, in any case.
+func (c *console) suggest(cmd *cobra.Command, of candidates, args []string, start string) []string {
+	api, err := c.client(client.WithRetries(1, completeWithin))
+	if err != nil {
+		return nil
+	}
+	parent := cmd.Context()
+	if parent == nil {
+		parent = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(parent, completeWithin)
+	defer cancel()
+	names, err := of(ctx, api, args, start)
+	if err != nil {
+		return nil
+	}
+	var fit []string
+	for _, n := range names {
+		if len(n) >= len(start) && strings.EqualFold(n[:len(start)], start) {
+			fit = append(fit, n)
+		}
+	}
+	return fit
 }
 
 func enterpriseNames(ctx context.Context, api *client.Client, _ []string, q string) ([]string, error) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -68,6 +69,13 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
+// untrusted reports whether nothing was sent because the server's certificate is
+// not signed by anybody who may.
+func untrusted(err error) bool {
+	var failed *tls.CertificateVerificationError
+	return errors.As(err, &failed)
+}
+
 // hints are the lines below an error: what else is known, and what to do.
 func hints(cmd *cobra.Command, err error) []string {
 	var lines []string
@@ -80,8 +88,12 @@ func hints(cmd *cobra.Command, err error) []string {
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
+	case untrusted(err):
+		lines = append(lines, "A server whose certificate comes from a private authority needs that authority's: --ca-file or "+envCAFile+".")
 	case e.Code == client.CodeNoAnswer:
 		lines = append(lines, "Is `peering serve` running? Its address is given by --server or "+envServer+".")
+	case e.Code == client.CodeUnauthenticated:
+		lines = append(lines, "A token is given by "+envToken+", or by --token, where other users of this machine see it.")
 	case e.Code == client.CodeStale:
 		lines = append(lines, fmt.Sprintf("It is at revision %d, changed by %s at %s.", e.Current, printable(e.ChangedBy), e.ChangedAt.Local().Format(timeLayout)))
 	}

@@ -12,15 +12,16 @@ import (
 const (
 	envServer = "PEERING_SERVER"
 	envToken  = "PEERING_TOKEN" // #nosec G101 -- the name of a variable
+	envCAFile = "PEERING_CA_FILE"
 
 	defaultServer = "http://127.0.0.1:8080"
 )
 
 // console is what all commands share: where the server is and how to print.
 type console struct {
-	server, token string
-	format        format
-	version       string
+	server, token, caFile string
+	format                format
+	version               string
 }
 
 // New returns the command peering: serve as it is handed in, and the commands
@@ -44,8 +45,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule or a right,
 	flags.VarP(&c.format, "output", "o", "how to print: table; json, the answer of the server, for scripts; csv, for spreadsheets: what could be a formula gets an apostrophe")
 	flags.StringVar(&c.server, "server", "", "URL of the server ("+envServer+"; default "+defaultServer+")")
 	flags.StringVar(&c.token, "token", "", "bearer token; better in "+envToken+", where other users do not see it")
+	flags.StringVar(&c.caFile, "ca-file", "", "file with the certificates, PEM, that may sign that of an https server, instead of the system's ("+envCAFile+")")
 	complete(root, "output", "table", "json", "csv")
-	root.AddCommand(serve, c.enterprise(), c.peer(), c.trustedServer(), c.events(), c.projections(), c.deadEvents(), c.versionCommand())
+	root.AddCommand(serve, c.enterprise(), c.peer(), c.trustedServer(), c.tokens(), c.events(), c.projections(), c.deadEvents(), c.versionCommand())
 	return root
 }
 
@@ -67,6 +69,13 @@ func (c *console) client(more ...client.Option) (*client.Client, error) {
 		client.WithToken(firstOf(c.token, os.Getenv(envToken))),
 		client.WithUserAgent("peering/" + c.version),
 	}, more...)
+	if file := firstOf(c.caFile, os.Getenv(envCAFile)); file != "" {
+		pem, err := os.ReadFile(file) // #nosec G304 -- the file that the caller names
+		if err != nil {
+			return nil, usage("--ca-file: %w", err)
+		}
+		opts = append(opts, client.WithRootCAs(pem))
+	}
 	api, err := client.New(server, opts...)
 	if err != nil {
 		return nil, usage("%w", err)

@@ -37,6 +37,7 @@ func TestCommands_haveHelp(t *testing.T) {
 		"peer add", "peer delete", "peer disable", "peer enable", "peer export", "peer history", "peer import", "peer list", "peer rename", "peer set-address",
 		"peer set-enterprise", "peer set-hostname", "peer set-prefix", "peer set-version", "peer show",
 		"projection list", "projection rebuild", "projection verify",
+		"token create", "token list", "token revoke",
 		"trusted add", "trusted edit", "trusted list", "trusted remove", "trusted show", "version",
 	}
 	if !slices.Equal(names, want) {
@@ -51,7 +52,7 @@ func TestCommands_writesTakeTheSameFlags(t *testing.T) {
 		if cmd.HasSubCommands() || cmd == serve {
 			continue
 		}
-		if group := cmd.Parent().Name(); group == "dead" || group == "projection" {
+		if group := cmd.Parent().Name(); group == "dead" || group == "projection" || group == "token" {
 			continue // they change what is read, and no fact
 		}
 		reads := slices.Contains([]string{"list", "show", "version", "history", "export", "tail"}, cmd.Name())

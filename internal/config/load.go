@@ -25,7 +25,7 @@ const EnvFile = "PEERING_CONFIG"
 
 // foreign are variables with our prefix that others read: the command line's
 // own and those of the tests.
-var foreign = []string{EnvFile, "PEERING_SERVER", "PEERING_TOKEN", "PEERING_TEST_DATABASE_URL", "PEERING_TEST_STRICT"}
+var foreign = []string{EnvFile, "PEERING_SERVER", "PEERING_TOKEN", "PEERING_CA_FILE", "PEERING_TEST_DATABASE_URL", "PEERING_TEST_STRICT"}
 
 // Load returns the configuration of role. The error is Faults, with everything
 // that is wrong at once. Warnings are for the log: variables that start with

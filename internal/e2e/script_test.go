@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -15,7 +16,9 @@ import (
 
 // TestScript runs the scripts of the command line against one server; each has
 // an enterprise of its own, and reads the demo. In a script "peering ARGS" has
-// to succeed and "exit CODE ARGS" has to end with that exit code.
+// to succeed and "exit CODE ARGS" has to end with that exit code; "alone ARGS"
+// gives it a server of its own, and "made NAME ARGS" makes a token, which is in
+// $NAME then, and its id in $NAME_id.
 func TestScript(t *testing.T) {
 	p := serve(t, t.TempDir(), "--demo")
 	testscript.Run(t, testscript.Params{
@@ -39,6 +42,14 @@ func TestScript(t *testing.T) {
 			"nonsense": func(ts *testscript.TestScript, neg bool, args []string) {
 				plain(ts, neg)
 				ends(ts, code(ts, args), slices.Concat(args[1:], []string{"a\x1b[31m\nb"}, tail(args)))
+			},
+			"alone": func(ts *testscript.TestScript, neg bool, args []string) {
+				plain(ts, neg)
+				ts.Setenv("PEERING_SERVER", serve(t, t.TempDir(), args...).URL)
+			},
+			"made": func(ts *testscript.TestScript, neg bool, args []string) {
+				plain(ts, neg)
+				made(ts, args)
 			},
 			"get": func(ts *testscript.TestScript, neg bool, args []string) {
 				plain(ts, neg)
@@ -85,6 +96,18 @@ func ends(ts *testscript.TestScript, want int, args []string) {
 	if got != want {
 		ts.Fatalf("peering %q: exit code %d, want %d", args, got, want)
 	}
+}
+
+// made makes a token that the script can use.
+func made(ts *testscript.TestScript, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: made NAME ARGS")
+	}
+	ends(ts, 0, append([]string{"-o", "json", "token", "create"}, args[1:]...))
+	var token struct{ ID, Token string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &token))
+	ts.Setenv(args[0], token.Token)
+	ts.Setenv(args[0]+"_id", token.ID)
 }
 
 // get is what HTTP itself answers.

@@ -256,7 +256,7 @@ func TestServe_dataOfANewerProgramIsRefused(t *testing.T) {
 }
 
 func TestServe_wrongConfigurationIsWrongUsage(t *testing.T) {
-	p := launch(t, []string{"PEERING_LOG_LEVEL=loud"}, "peering", "serve", "--data", t.TempDir(), "--listen", "0.0.0.0:80")
+	p := launch(t, []string{"PEERING_LOG_LEVEL=loud"}, "peering", "serve", "--data", t.TempDir(), "--listen", "nowhere")
 	if code := p.Wait(); code != 2 {
 		t.Errorf("code %d, want 2", code)
 	}

@@ -61,7 +61,10 @@ func (a *api) identify(r *http.Request) (access.Principal, error) {
 		return a.undecided(r, starting("the database, where it stands who may do what"))
 	}
 	secret, given, err := bearer(r)
-	if err != nil {
+	switch {
+	case err != nil && !a.limits.address(r.RemoteAddr):
+		return nobody(), tooMany("this address")
+	case err != nil:
 		return nobody(), err
 	}
 	if given {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -178,12 +179,17 @@ func (t *Tokens) Touch(ctx context.Context, used map[string]time.Time) error {
 func (t *Tokens) List(ctx context.Context, q TokenQuery) (Page[Token], error) {
 	bound := q
 	bound.ListQuery = ListQuery{}
+	// The table has the order of the database's locale; every list has that of
+	// bytes, on each database the same.
+	bytewise := func(column string) sortable {
+		return byText(column + strings.TrimPrefix(t.db.dialect.text(), "TEXT"))
+	}
 	l := listing{
 		list: "tokens", query: bound, page: q.ListQuery, natural: "created_at", ties: "id",
 		sorts: map[string]sortable{
-			"id": byText("id"), "role": byText("role"), "enterprise": byText("enterprise"), "note": byText("note"),
-			"created_at": byInteger("created_at"), "created_by": byText("created_by"), "last_used": byInteger("last_used"),
-			"revoked_at": byInteger("revoked_at"), "revoked_by": byText("revoked_by"),
+			"id": bytewise("id"), "role": bytewise("role"), "enterprise": bytewise("enterprise"), "note": bytewise("note"),
+			"created_at": byInteger("created_at"), "created_by": bytewise("created_by"), "last_used": byInteger("last_used"),
+			"revoked_at": byInteger("revoked_at"), "revoked_by": bytewise("revoked_by"),
 		},
 	}
 	if q.Revoked {
