@@ -136,11 +136,8 @@ func (f *following) read(in io.Reader, alive func()) *Error {
 		case "data":
 			data = append(data[:0], value...)
 		case "":
-			if err := f.take(kind, data); err != nil {
+			if more, err := f.take(kind, data); !more {
 				return err
-			}
-			if f.stopped != nil {
-				return nil
 			}
 			if id != "" {
 				f.last = id
@@ -151,15 +148,16 @@ func (f *following) read(in io.Reader, alive func()) *Error {
 	return nil
 }
 
-// take hands an event over.
-func (f *following) take(kind string, data []byte) *Error {
+// take hands an event over; more is false when that was the last one: fn does
+// not want another, or the error says that it was none.
+func (f *following) take(kind string, data []byte) (more bool, err *Error) {
 	if kind != "" || len(data) == 0 {
-		return nil // a ping, or a word of the protocol
+		return true, nil // a ping, or a word of the protocol
 	}
 	var e Event
 	if err := json.Unmarshal(data, &e); err != nil {
-		return &Error{Type: "about:blank", Title: "Unexpected answer", Status: http.StatusOK, Code: CodeUnexpected, Detail: "the stream has something that is no event: " + err.Error(), cause: err}
+		return false, &Error{Type: "about:blank", Title: "Unexpected answer", Status: http.StatusOK, Code: CodeUnexpected, Detail: "the stream has something that is no event: " + err.Error(), cause: err}
 	}
 	f.stopped = f.fn(e)
-	return nil
+	return f.stopped == nil, nil
 }

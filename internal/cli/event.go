@@ -150,9 +150,8 @@ missed. Interrupting it is success.`,
 			return err
 		}
 		print := c.eventPrinter(cmd.OutOrStdout())
-		err = api.Follow(cmd.Context(), q, print)
-		if cmd.Context().Err() != nil {
-			return nil // that is how it ends
+		if err = api.Follow(cmd.Context(), q, print); cmd.Context().Err() != nil {
+			err = nil // that is how it ends
 		}
 		return err
 	}
@@ -166,6 +165,8 @@ func (c *console) eventPrinter(out io.Writer) func(client.Event) error {
 	return func(e client.Event) error {
 		defer func() { first = false }()
 		switch c.format {
+		case formatTable:
+			return printEvent(out, e)
 		case formatJSON:
 			enc := json.NewEncoder(out)
 			enc.SetEscapeHTML(false)
@@ -182,17 +183,22 @@ func (c *console) eventPrinter(out io.Writer) func(client.Event) error {
 			_, err := out.Write(buf.Bytes())
 			return err
 		}
-		about := string(e.Enterprise)
-		if text := changesText(e.Changes); text != "" {
-			about += "  " + text
-		}
-		if e.Actor != "" {
-			about += "  by " + e.Actor
-		}
-		if e.Reason != "" {
-			about += ": " + e.Reason
-		}
-		_, err := fmt.Fprintf(out, "%d  %s  %s  %s\n", e.Sequence, forTable(e.Time), printable(e.Type), printable(about))
-		return err
+		return nil
 	}
+}
+
+// printEvent prints an event in a line.
+func printEvent(out io.Writer, e client.Event) error {
+	about := string(e.Enterprise)
+	if text := changesText(e.Changes); text != "" {
+		about += "  " + text
+	}
+	if e.Actor != "" {
+		about += "  by " + e.Actor
+	}
+	if e.Reason != "" {
+		about += ": " + e.Reason
+	}
+	_, err := fmt.Fprintf(out, "%d  %s  %s  %s\n", e.Sequence, forTable(e.Time), printable(e.Type), printable(about))
+	return err
 }

@@ -102,7 +102,7 @@ func (h *hub) join(ctx context.Context, audit Audit) (*reader, events.Seq, error
 		if err != nil {
 			return nil, 0, err
 		}
-		if err := h.start(audit, horizon.Position); err != nil {
+		if err := h.start(audit, horizon.Position); err != nil { //nolint:contextcheck // it reads for all readers, not for the first alone
 			return nil, 0, err
 		}
 	}

@@ -123,7 +123,7 @@ func TestBulk_refuses(t *testing.T) {
 	}{
 		{bulkURL, `{"operations":[]}`, nil, 422, domain.Invalid, "operations"},
 		{bulkURL, `{"operations":[{"op":"explode"}]}`, nil, 400, domain.Malformed, "operations[0].op"},
-		{bulkURL, `{"operations":[{"op":"add","descripton":"x"}]}`, nil, 400, domain.Malformed, "operations[0].descripton"},
+		{bulkURL, `{"operations":[{"op":"add","colour":"x"}]}`, nil, 400, domain.Malformed, "operations[0].colour"},
 		{bulkURL, `{"operations":[` + put(1) + `],"atomic":"yes"}`, nil, 400, domain.Malformed, "atomic"},
 		{bulkURL + "?dry_run=true", `{"operations":[` + put(1) + `]}`, nil, 422, domain.Invalid, "dry_run"},
 		{bulkURL, "\n\n", []string{"Content-Type", typeNDJSON}, 422, domain.Invalid, "operations"},

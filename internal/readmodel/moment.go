@@ -96,12 +96,12 @@ func (m *Moment) compareTable(ctx context.Context, tx *sqlx.Tx, l *Lease, t layo
 	if err != nil {
 		return r, err
 	}
-	defer live.Close()
+	defer live.Close() //nolint:errcheck // what was read is judged by Err
 	folded, err := openRows(ctx, tx, query(l.generation))
 	if err != nil {
 		return r, err
 	}
-	defer folded.Close()
+	defer folded.Close() //nolint:errcheck // as above
 	return compareRows(t, live, folded)
 }
 
@@ -124,7 +124,7 @@ func (m *Moment) compareAside(ctx context.Context, tx *sqlx.Tx, l *Lease, t layo
 		if err != nil {
 			return nil, err
 		}
-		defer rows.Close()
+		defer rows.Close() //nolint:errcheck // what was read is judged by Err
 		return sorted(t, rows)
 	}
 	live, err := read(m.tx, m.row.generation())
