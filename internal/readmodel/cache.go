@@ -27,6 +27,9 @@ type cache[R any, P row[R, K], K ordered[K]] struct {
 	used   []use[R, K] // those that may have changed since the last flush
 	wanted []*K        // those to be read
 	spare  []*R        // room for rows
+
+	// Rows that were added before and since the planner was told of the table.
+	told, untold int
 }
 
 // slot is what is known of a key.
@@ -133,6 +136,26 @@ func (c *cache[R, P, K]) each(fn func(*R)) {
 	}
 }
 
+// tellAfter is how many rows a table has to grow by at least before the planner
+// is told.
+const tellAfter = 5000
+
+// tell tells the planner how large the table is whenever it has doubled. One that
+// takes a table of many rows for an empty one reads all of it for every key that
+// is looked for.
+func (c *cache[R, P, K]) tell(ctx context.Context, d dialect, tx *sqlx.Tx, g generation, list []change[R]) error {
+	for _, ch := range list {
+		if ch.stored == nil {
+			c.untold++
+		}
+	}
+	if c.untold < max(tellAfter, c.told) {
+		return nil
+	}
+	c.told, c.untold = c.told+c.untold, 0
+	return d.analyse(ctx, tx, g.table(c.table.noun))
+}
+
 // flush writes what was changed, in the order of the keys: neighbours go to the
 // same page. When it knows more than keep rows after that, it forgets them all.
 func (c *cache[R, P, K]) flush(ctx context.Context, d dialect, tx *sqlx.Tx, g generation, keep int) error {
@@ -144,6 +167,9 @@ func (c *cache[R, P, K]) flush(ctx context.Context, d dialect, tx *sqlx.Tx, g ge
 		}
 	}
 	if err := c.table.write(ctx, d, tx, g, list); err != nil {
+		return err
+	}
+	if err := c.tell(ctx, d, tx, g, list); err != nil {
 		return err
 	}
 	for _, u := range c.used {

@@ -28,6 +28,8 @@ type dialect interface {
 	lockSchema(ctx context.Context, tx *sqlx.Tx) error
 	// lockTable keeps others from writing a table until tx ends.
 	lockTable(ctx context.Context, tx *sqlx.Tx, name string) error
+	// analyse tells the planner how large a table is, with what tx has written.
+	analyse(ctx context.Context, tx *sqlx.Tx, name string) error
 	// source is a query without a table whose rows are r, with its arguments.
 	source(columns []column, r rows) (query string, args []any)
 	// maxRows is how many rows source takes at once.

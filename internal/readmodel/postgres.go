@@ -47,6 +47,11 @@ func (postgres) lockTable(ctx context.Context, tx *sqlx.Tx, name string) error {
 	return err
 }
 
+func (postgres) analyse(ctx context.Context, tx *sqlx.Tx, name string) error {
+	_, err := tx.ExecContext(ctx, "ANALYZE "+name)
+	return err
+}
+
 func (postgres) maxRows(int) int { return 5000 }
 
 // source binds one array for each column, however many rows there are.

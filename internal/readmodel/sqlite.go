@@ -35,6 +35,9 @@ func (sqlite) tableOptions(appends bool) string {
 	return " WITHOUT ROWID"
 }
 
+// analyse does nothing: the planner takes the index that is named by the columns.
+func (sqlite) analyse(context.Context, *sqlx.Tx, string) error { return nil }
+
 // The locks do nothing: there is one writer, and its transaction is immediate.
 
 func (sqlite) lockSchema(context.Context, *sqlx.Tx) error        { return nil }
