@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,8 +13,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 
 	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/events"
@@ -30,7 +29,7 @@ import (
 //	p50-ms, p99-ms  without q: no filter, status, type, enabled, a page in the middle
 //	q-p99-ms        with q, which matches one row in ten
 //	http-p99-ms     all of these through the handler of the API, JSON included
-//	plain-p99-ms    the reference: 100 rows by primary key, all columns, through sqlx
+//	plain-p99-ms    the reference: 100 rows by primary key, all columns, through database/sql
 //
 // Rates are of eight clients on all cores, in requests a second:
 //
@@ -63,7 +62,7 @@ type pages struct {
 	db     *readmodel.DB
 	writer *directoryWriter
 	api    http.Handler
-	plain  *sqlx.DB
+	plain  *sql.DB
 	rows   string // the reference query
 }
 
@@ -82,7 +81,7 @@ func newPages(b *testing.B, d testkit.Database) *pages {
 	b.Cleanup(func() { _ = db.Close() })
 	w := writeDirectory(b, db)
 	w.fill(b, large, small, each)
-	p := &pages{db: db, writer: w, plain: sqlx.NewDb(plainDB(b, d), "any")}
+	p := &pages{db: db, writer: w, plain: plainDB(b, d)}
 	p.plain.SetMaxIdleConns(16)
 	if d.Postgres() { // which does so itself within minutes; the reference needs it
 		if _, err := p.plain.ExecContext(b.Context(), "ANALYSE"); err != nil {
@@ -228,15 +227,24 @@ func (p *pages) get(b *testing.B, q readmodel.PeerQuery) {
 }
 
 func (p *pages) reference(b *testing.B) {
-	rows, err := p.plain.QueryxContext(b.Context(), p.rows, string(pagesOf), "")
+	rows, err := p.plain.QueryContext(b.Context(), p.rows, string(pagesOf), "")
 	if err != nil {
 		b.Error(err)
 		return
 	}
 	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		b.Error(err)
+		return
+	}
+	row := make([]any, len(columns))
+	for i := range row {
+		row[i] = new(any)
+	}
 	n := 0
 	for rows.Next() {
-		if _, err := rows.SliceScan(); err != nil {
+		if err := rows.Scan(row...); err != nil {
 			b.Error(err)
 		}
 		n++

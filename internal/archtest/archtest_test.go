@@ -66,7 +66,7 @@ func TestCheck_arrows(t *testing.T) {
 		{"a package below a known one", "internal/domain/helpers/x.go", source("helpers"), "internal/domain/helpers: is not on the map"},
 		{"watermill elsewhere", "internal/command/x.go", source("command", "github.com/ThreeDotsLabs/watermill/message"), "only internal/bus may import"},
 		{"watermill in the bus", "internal/bus/x.go", source("bus", "github.com/ThreeDotsLabs/watermill/message"), ""},
-		{"sqlx elsewhere", "internal/projection/x.go", source("projection", "github.com/jmoiron/sqlx"), "only internal/readmodel, bench may import"},
+		{"sqlx elsewhere", "internal/projection/x.go", source("projection", "github.com/jmoiron/sqlx"), "only internal/readmodel may import"},
 		{"a library of tests", "internal/readmodel/x.go", source("readmodel", "pgregory.net/rapid"), "which is for tests"},
 		{"a name that only begins alike", "internal/command/x.go", source("command", "github.com/jmoiron/sqlxtra"), ""},
 	}

@@ -61,7 +61,7 @@ func Owners() map[string][]string {
 	return map[string][]string{
 		"github.com/ThreeDotsLabs/watermill":      {"internal/bus"},
 		"github.com/ThreeDotsLabs/watermill-nats": {"internal/bus"},
-		"github.com/jmoiron/sqlx":                 {"internal/readmodel", "bench"}, // there as a reference
+		"github.com/jmoiron/sqlx":                 {"internal/readmodel"},
 		"github.com/danielgtaylor/huma":           {"internal/httpapi"},
 		"github.com/spf13/cobra":                  {"internal/cli", "internal/app"},
 		"github.com/jedib0t/go-pretty":            {"internal/cli"},
