@@ -117,7 +117,7 @@ func TestPrograms_sayWhatTheyCannotReach(t *testing.T) {
 	if s := api.Status("/livez"); s != http.StatusOK {
 		t.Errorf("/livez answers %d", s)
 	}
-	if s, text := answer(t, api, "/api/v1/enterprises"); s != http.StatusServiceUnavailable || !strings.Contains(text, `"unavailable"`) {
+	if s, text := answer(t, api, "/api/v1/enterprises"); s != http.StatusServiceUnavailable || !strings.Contains(text, `"starting"`) {
 		t.Errorf("a read is answered %d %s", s, text)
 	}
 	if code := api.Stop(); code != 0 {
