@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/httpapi"
@@ -109,10 +110,31 @@ func (o *operations) Retry(ctx context.Context, name string, at events.Seq) (boo
 	return o.AwaitRetry(ctx, r)
 }
 
-// Discard implements httpapi.Operations.
+// Discard implements httpapi.Operations. It returns when the projection has gone
+// on behind the event, so that whoever looks then sees that; when nobody is there
+// to do it, after goOnWithin: the decision stands, and is carried out later.
 func (o *operations) Discard(ctx context.Context, name string, at events.Seq, d readmodel.Discard) error {
-	return o.DiscardDead(ctx, name, at, d)
+	if err := o.DiscardDead(ctx, name, at, d); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, goOnWithin)
+	defer cancel()
+	tick := time.NewTicker(goOnWithin / 100)
+	defer tick.Stop()
+	for {
+		if _, err := o.DeadEvent(ctx, name, at); err != nil { // it is not dead, or it cannot be told
+			return nil //nolint:nilerr // it is discarded, whatever came of it
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
+
+// goOnWithin is how long a discard waits for the projection.
+const goOnWithin = 2 * time.Second
 
 func jobOf(j projection.Job) httpapi.Job {
 	out := httpapi.Job{Projection: j.Projection, Kind: string(j.Kind), Position: j.Position, End: j.End, StartedAt: j.StartedAt.UTC()}
