@@ -82,6 +82,8 @@ type api struct {
 	limits   *limiter
 	registry *events.Registry
 	hub      *hub
+	bulks    *gate
+	exports  *gate
 	methods  map[string][]string // of each path, for Allow
 }
 
@@ -99,6 +101,7 @@ func New(opts Options) (http.Handler, error) {
 		opts: opts, log: opts.Logger, now: opts.Now, adminURL: admin,
 		mux: http.NewServeMux(), methods: map[string][]string{},
 		limits: newLimiter(opts.Limits), registry: events.Default(),
+		bulks: newGate("bulk changes", maxBulks, maxBulksOfOne), exports: newGate("exports", maxExports, maxExportsOfOne),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -113,16 +116,7 @@ func New(opts Options) (http.Handler, error) {
 	}
 	a.hub = newHub(a.frameOf, a.log, streams)
 	if opts.Backends != nil {
-		a.enterpriseRoutes()
-		a.peerRoutes()
-		a.bulkRoutes()
-		a.trustedServerRoutes()
-		a.tokenRoutes()
-		a.eventRoutes()
-		a.streamRoutes()
-		a.projectionRoutes()
-		a.deadEventRoutes()
-		a.wellKnownRoute()
+		a.routes()
 	}
 	a.healthRoutes()
 	if opts.Gatherer != nil {
@@ -140,6 +134,20 @@ func New(opts Options) (http.Handler, error) {
 		return nil, fmt.Errorf("httpapi: register metrics: %w", err)
 	}
 	return observed, nil
+}
+
+// routes adds those that work on the back ends.
+func (a *api) routes() {
+	a.enterpriseRoutes()
+	a.peerRoutes()
+	a.bulkRoutes()
+	a.trustedServerRoutes()
+	a.tokenRoutes()
+	a.eventRoutes()
+	a.streamRoutes()
+	a.projectionRoutes()
+	a.deadEventRoutes()
+	a.wellKnownRoute()
 }
 
 // plain serves GET path with a handler that is not in the OpenAPI document.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/command"
@@ -115,7 +116,8 @@ func (a *api) bulkRoutes() {
 		id: "change-peers", tag: peerTag, method: http.MethodPost, path: bulkPath, right: access.ChangePeers,
 		summary: "Change many peers",
 		about: "Up to 1,000 operations as JSON, all or none unless atomic is false. As application/x-ndjson, one operation a line, up to 10,000: each stands for itself, " +
-			"and they are written in parts; when that breaks off, repeat the request with the same Idempotency-Key, and nothing is done twice.",
+			"and they are written in parts; when that breaks off, repeat the request with the same Idempotency-Key, and nothing is done twice. " +
+			"The history has the key as command_id of the first part and as correlation_id of all.",
 		params: append(addParams(enterpriseParam()),
 			boolParam("dry_run", "For lines: judge everything and change nothing."),
 			boolParam("atomic", "For lines: all of them or none; then up to 1,000.")),
@@ -144,6 +146,11 @@ func (a *api) changePeers(ctx context.Context, c *call) (*reply[BulkReply], erro
 	if err := c.noIfMatch(); err != nil {
 		return nil, err
 	}
+	leave, err := a.bulks.enter(c.owner())
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	b, err := c.batch()
 	if err != nil {
 		return nil, err
@@ -155,13 +162,36 @@ func (a *api) changePeers(ctx context.Context, c *call) (*reply[BulkReply], erro
 	req.DryRun = b.dryRun
 	ctx, cancel := context.WithTimeout(ctx, bulkTimeout)
 	defer cancel()
-	out := BulkReply{ID: string(ent), Results: make([]RowResult, len(b.rows))}
+	out := outcome{results: make([]*RowResult, len(b.rows))}
 	for _, part := range b.parts() {
 		if err := c.changePart(ctx, req, b, part, &out); err != nil {
-			return nil, brokenOff(err, part)
+			return nil, brokenOff(err, part, &out)
 		}
 	}
-	return &reply[BulkReply]{Body: out}, nil
+	return &reply[BulkReply]{Body: BulkReply{ID: string(ent), Sequence: out.sequence, Results: out.known(), Warnings: out.warnings}}, nil
+}
+
+// outcome is what became of the rows, as far as they were carried out.
+type outcome struct {
+	sequence events.Seq
+	results  []*RowResult // of each row; nil: not known
+	warnings []domain.Warning
+}
+
+// known are the results there are.
+func (o *outcome) known() []RowResult {
+	out := make([]RowResult, 0, len(o.results))
+	for _, r := range o.results {
+		if r != nil {
+			out = append(out, *r)
+		}
+	}
+	return out
+}
+
+func (o *outcome) note(r domain.OperationResult) {
+	row := rowOf(r)
+	o.results[r.Index] = &row
 }
 
 // batch reads the request in either of its forms.
@@ -222,7 +252,7 @@ func (c *call) lines() (batch, error) {
 }
 
 // span is a part of the rows that is given to the write loop at once.
-type span struct{ number, from, to, of int }
+type span struct{ number, from, to int }
 
 // parts divides the rows into what can be written at once.
 func (b batch) parts() []span {
@@ -232,18 +262,28 @@ func (b batch) parts() []span {
 	}
 	var out []span
 	for from := 0; from < len(b.rows); from += size {
-		out = append(out, span{number: len(out), from: from, to: min(from+size, len(b.rows)), of: len(b.rows)})
+		out = append(out, span{number: len(out), from: from, to: min(from+size, len(b.rows))})
 	}
 	return out
 }
 
+// id is the command id of the part of a request with this key: its own for the
+// first, so that using it for another command is noticed, and one that follows
+// from it for the others.
+func (s span) id(ent events.EnterpriseID, key events.CommandID) events.CommandID {
+	if s.number == 0 {
+		return key
+	}
+	return events.CommandID(uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "peers:bulk %s %s %d", ent, key, s.number)).String())
+}
+
 // changePart gives one part to the write loop and notes what became of its rows.
-func (c *call) changePart(ctx context.Context, req command.Request, b batch, s span, out *BulkReply) error {
+func (c *call) changePart(ctx context.Context, req command.Request, b batch, s span, out *outcome) error {
 	cmd := domain.ChangePeers{Atomic: b.atomic}
 	var places []int // of the operations among the rows
 	for i := s.from; i < s.to; i++ {
 		if e := b.rows[i].refusal; e != nil {
-			out.Results[i] = rowOf(domain.OperationResult{Index: i, Result: domain.Refused, Error: e})
+			out.note(domain.OperationResult{Index: i, Result: domain.Refused, Error: e})
 			continue
 		}
 		cmd.Operations = append(cmd.Operations, b.rows[i].op)
@@ -253,8 +293,9 @@ func (c *call) changePart(ctx context.Context, req command.Request, b batch, s s
 		return nil
 	}
 	req.Command = cmd
-	if req.ID != "" && s.of > s.to-s.from {
-		req.ID = events.CommandID(fmt.Sprintf("%s-%d", req.ID, s.number))
+	if req.ID != "" {
+		req.CorrelationID = string(req.ID)
+		req.ID = s.id(req.Enterprise, req.ID)
 	}
 	receipt, err := c.handle(ctx, req)
 	results := receipt.Results
@@ -264,28 +305,27 @@ func (c *call) changePart(ctx context.Context, req command.Request, b batch, s s
 	if err != nil {
 		return err
 	}
-	for _, r := range results {
+	for _, r := range results { // none when they were lost, which a warning says
 		r.Index = places[r.Index]
-		out.Results[r.Index] = rowOf(r)
+		out.note(r)
 	}
-	if len(results) == 0 { // they were lost, which a warning says
-		out.Results = []RowResult{}
-	}
-	out.Sequence = max(out.Sequence, receipt.Sequence)
-	out.Warnings = append(out.Warnings, receipt.Warnings...)
+	out.sequence = max(out.sequence, receipt.Sequence)
+	out.warnings = append(out.warnings, receipt.Warnings...)
 	return nil
 }
 
-// brokenOff adds to the error of a part what became of those before it.
-func brokenOff(err error, s span) error {
-	if s.from == 0 {
-		return err
-	}
+// brokenOff adds to the error of a part what became of the others.
+func brokenOff(err error, s span, out *outcome) error {
 	p, expected := problemOf(err)
-	if !expected {
+	if !expected || s.from == 0 {
 		return err
 	}
-	p.Detail = fmt.Sprintf("Lines 1 to %d were carried out, those from %d on were not: %s", s.from, s.from+1, p.Detail)
+	after := "those after them were not"
+	if p.Status == http.StatusServiceUnavailable {
+		after = "of those after them that is not known"
+	}
+	p.Detail = fmt.Sprintf("The first %d operations were carried out, %s: %s", s.from, after, p.Detail)
+	p.Results = out.known()
 	return p
 }
 

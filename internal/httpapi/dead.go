@@ -98,11 +98,9 @@ func (a *api) deadEventRoutes() {
 
 func (a *api) listDeadEvents(ctx context.Context, c *call) (*reply[List[DeadEvent]], error) {
 	q := readmodel.DeadQuery{ListQuery: c.listQuery(), Projection: c.query.Get("projection")}
-	if given := c.query.Get("enterprise"); given != "" {
-		var err error
-		if q.Enterprise, err = events.ParseEnterpriseID(given); err != nil {
-			return nil, problem(domain.Invalid, "enterprise", "%s", err.Error())
-		}
+	var err error
+	if q.Enterprise, err = c.enterpriseFilter(); err != nil {
+		return nil, err
 	}
 	if c.query.Get("discarded") == "true" {
 		page, err := within(ctx, readTimeout, func(ctx context.Context) (readmodel.Page[readmodel.DiscardedEvent], error) {

@@ -122,15 +122,11 @@ func (a *api) listEvents(ctx context.Context, c *call) (*streamed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if given := c.query.Get("enterprise"); given != "" {
-		if q.Enterprise, err = events.ParseEnterpriseID(given); err != nil {
-			return nil, problem(domain.Invalid, "enterprise", "%s", err.Error())
-		}
+	if q.Enterprise, err = c.enterpriseFilter(); err != nil {
+		return nil, err
 	}
-	if given := c.query.Get("peer"); given != "" {
-		if q.Peer, err = events.ParsePeerID(given); err != nil {
-			return nil, problem(domain.Invalid, "peer", "%s", err.Error())
-		}
+	if q.Peer, err = c.peerFilter(); err != nil {
+		return nil, err
 	}
 	waited := q.Enterprise
 	if !c.principal.Sees(waited) {
@@ -200,25 +196,39 @@ func (a *api) eventsAsAsked(ctx context.Context, c *call, ent events.EnterpriseI
 			return nil, err
 		}
 	}
-	inLines := prefersLines(c.r)
-	limit := q.Limit
-	if inLines {
-		q.Limit = exportPage
-		if limit > 0 {
-			q.Limit = limit
-		}
+	if prefersLines(c.r) {
+		return a.export(ctx, c, q)
 	}
-	page, err := within(ctx, readTimeout, func(ctx context.Context) (readmodel.Page[readmodel.Event], error) { return c.Audit.Events(ctx, q) })
+	page, err := c.eventPage(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	if !inLines {
-		return &streamed{contentType: typeJSON, write: func(w http.ResponseWriter) { _ = marshal(w, listOf(page, a.eventOf).Body) }}, nil
+	return &streamed{contentType: typeJSON, write: func(w http.ResponseWriter) { _ = marshal(w, listOf(page, a.eventOf).Body) }}, nil
+}
+
+func (c *call) eventPage(ctx context.Context, q readmodel.EventQuery) (readmodel.Page[readmodel.Event], error) {
+	return within(ctx, readTimeout, func(ctx context.Context) (readmodel.Page[readmodel.Event], error) { return c.Audit.Events(ctx, q) })
+}
+
+// export answers with lines: all that match, or as many as limit says.
+func (a *api) export(ctx context.Context, c *call, q readmodel.EventQuery) (*streamed, error) {
+	leave, err := a.exports.enter(c.owner())
+	if err != nil {
+		return nil, err
 	}
-	if limit > 0 {
+	all := q.Limit == 0
+	if all {
+		q.Limit = exportPage
+	}
+	page, err := c.eventPage(ctx, q)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	if !all {
 		page.NextCursor = ""
 	}
-	return &streamed{contentType: typeNDJSON, write: func(w http.ResponseWriter) { a.writeLines(ctx, w, c, q, page) }}, nil
+	return &streamed{contentType: typeNDJSON, close: leave, write: func(w http.ResponseWriter) { a.writeLines(ctx, w, c, q, page) }}, nil
 }
 
 // exportPage is how many events are read at once for an answer of lines.
@@ -256,8 +266,10 @@ func (a *api) writeLines(ctx context.Context, w http.ResponseWriter, c *call, q 
 		}
 		_ = out.Flush() // a connection that is gone is found out by the next write
 		q.Cursor = page.NextCursor
-		var err error
-		page, err = within(ctx, readTimeout, func(ctx context.Context) (readmodel.Page[readmodel.Event], error) { return c.Audit.Events(ctx, q) })
+		err := c.still(ctx)
+		if err == nil {
+			page, err = c.eventPage(ctx, q)
+		}
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}

@@ -112,6 +112,24 @@ func (a *api) holder(r *http.Request, tokens Tokens, secret string) (access.Prin
 	return who, nil
 }
 
+// still is an error when the caller would not be let in any more: its token was
+// revoked, or it had none and there are some now. Answers that take long ask.
+func (c *call) still(ctx context.Context) error {
+	secret, given, err := bearer(c.r)
+	if err != nil {
+		return err
+	}
+	if given {
+		_, err = c.Tokens.Authenticate(ctx, secret)
+		return err
+	}
+	open, err := c.Tokens.Open(ctx)
+	if err == nil && !open {
+		err = access.ErrUnknown
+	}
+	return err
+}
+
 // bearer returns the token of the request (RFC 6750).
 func bearer(r *http.Request) (secret string, given bool, err error) {
 	values := r.Header.Values("Authorization")
@@ -133,6 +151,11 @@ func (a *api) onLoopback(r *http.Request) error {
 		return problem(domain.Forbidden, "", "Only callers on this machine are served.")
 	case !a.hostAllowed(r.Host):
 		return problem(domain.Forbidden, "Host", "The Host header must be a name of this machine's loopback, such as localhost.")
+	}
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		if r.Header.Get(name) != "" {
+			return problem(domain.Forbidden, name, "The request was forwarded from elsewhere: while there is no token, only callers on this machine are served.")
+		}
 	}
 	return nil
 }

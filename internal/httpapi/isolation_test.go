@@ -11,6 +11,7 @@ import (
 
 	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/testkit"
 )
 
 // marker is in everything that the other enterprise has: it must not be in any
@@ -311,4 +312,41 @@ func TestIsolation_stream(t *testing.T) {
 			done = ev.Type == "EnterpriseDescribed"
 		}
 	}
+}
+
+// TestIsolation_heldEnterprises: whether another enterprise is held shows in
+// nothing that a reader is told.
+func TestIsolation_heldEnterprises(t *testing.T) {
+	x := newTenants(t)
+	x.settle()
+	held := x.log.Put("peering.events.rival.config", nil, []byte("garbage"))
+	x.bearerOf(access.Admin, "")
+	secret := x.bearerOf(access.Auditor, "acme")
+	testkit.Eventually(t, "the enterprise to be held", func() bool {
+		_, h, err := x.db.Audit().Passed(t.Context(), "", 0, 1000)
+		return err == nil && h.Held["rival"] == held && h.Position == held
+	})
+	server := x.server()
+	var told []sse
+	for _, ent := range []string{"rival", "nowhere"} {
+		l := listen(t, server.URL+streamPath+"?after_seq=1&enterprise="+ent, "Authorization", "Bearer "+secret)
+		told = append(told, <-l.in)
+		a := x.bearer(secret, "GET", fmt.Sprintf("%s?enterprise=%s&min_seq=%d", eventsPath, ent, held), "", "")
+		if a.Code != 200 {
+			t.Errorf("the events of %s: %d %s", ent, a.Code, a.Body)
+		}
+	}
+	if told[0] != told[1] || told[0].Event != "ping" {
+		t.Errorf("a held enterprise is told of as %+v, none as %+v", told[0], told[1])
+	}
+}
+
+// bearerOf makes a token.
+func (s *stack) bearerOf(role access.Role, ent events.EnterpriseID) string {
+	s.t.Helper()
+	_, secret, err := s.tokens.Create(s.t.Context(), access.Loopback(), access.Grant{Role: role, Enterprise: ent})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return secret
 }

@@ -43,7 +43,9 @@ func (a *api) observed(next http.Handler) (http.Handler, error) {
 		took := time.Since(start)
 		method, route := labels(r)
 		total.WithLabelValues(method, route, strconv.Itoa(rec.code())).Inc()
-		seconds.WithLabelValues(method, route).Observe(took.Seconds())
+		if route != streamPath { // which takes as long as its reader stays
+			seconds.WithLabelValues(method, route).Observe(took.Seconds())
+		}
 		a.log.LogAttrs(ctx, slog.LevelDebug, "request answered",
 			slog.String("method", method), slog.String("route", route),
 			slog.Int("status", rec.code()), slog.Float64("ms", float64(took.Microseconds())/1000))

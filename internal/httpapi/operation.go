@@ -86,6 +86,11 @@ func register[T exampled[T]](a *api, op operation, handle func(ctx context.Conte
 
 // begin makes the call of a request that may be answered.
 func (a *api) begin(op operation, in *input) (*call, error) {
+	for _, p := range op.params { // no database takes such an id, and none has it
+		if v := in.r.PathValue(p.Name); p.In == "path" && (!utf8.ValidString(v) || strings.ContainsFunc(v, isControl)) {
+			return nil, noSuch(p.Name, printable(v))
+		}
+	}
 	query, err := check(in.r.URL.RawQuery, op.params)
 	if err != nil {
 		return nil, err

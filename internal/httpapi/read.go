@@ -134,3 +134,29 @@ func illFormed(what string, err error) error {
 	}
 	return problem(domain.NotFound, "", "There is no such %s: %s.", what, err.Error())
 }
+
+// enterpriseFilter is the enterprise that a list is narrowed to; empty: it is not.
+func (c *call) enterpriseFilter() (events.EnterpriseID, error) {
+	given := c.query.Get("enterprise")
+	if given == "" {
+		return "", nil
+	}
+	ent, err := events.ParseEnterpriseID(given)
+	if err != nil {
+		return "", problem(domain.Invalid, "enterprise", "%s", err.Error())
+	}
+	return ent, nil
+}
+
+// peerFilter is the peer that a list is narrowed to; empty: it is not.
+func (c *call) peerFilter() (events.PeerID, error) {
+	given := c.query.Get("peer")
+	if given == "" {
+		return "", nil
+	}
+	id, err := events.ParsePeerID(given)
+	if err != nil {
+		return "", problem(domain.Invalid, "peer", "%s", err.Error())
+	}
+	return id, nil
+}

@@ -239,11 +239,11 @@ func TestStream_slowReadersAreCutOffAndOthersAreNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.hub = newHub(a.frameOf, a.log, m)
-	slow, _, err := a.hub.join(t.Context(), s.db.Audit())
+	slow, _, err := a.hub.join(t.Context(), s.db.Audit(), "one")
 	if err != nil {
 		t.Fatal(err)
 	}
-	quick, _, err := a.hub.join(t.Context(), s.db.Audit())
+	quick, _, err := a.hub.join(t.Context(), s.db.Audit(), "one")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
-	"github.com/peering/peering/internal/readmodel"
 )
 
 const (
@@ -27,6 +26,9 @@ const (
 	pingEvery = 15 * time.Second
 	// frameTimeout is how long a reader may take for what is written at once.
 	frameTimeout = 10 * time.Second
+	// askAgain is how often it is asked whether the caller of a long answer may
+	// still have it.
+	askAgain = time.Second
 	// comeBack is after how long a browser that lost the stream tries again.
 	comeBack = 2 * time.Second
 )
@@ -77,7 +79,7 @@ type wanted struct {
 	kind    events.Type
 	full    bool
 	after   events.Seq
-	resumes bool
+	resumes string // the parameter or header that says after what; empty: now
 }
 
 func (a *api) stream(ctx context.Context, c *call) (*streamed, error) {
@@ -85,19 +87,18 @@ func (a *api) stream(ctx context.Context, c *call) (*streamed, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, at, err := a.hub.join(ctx, c.Audit)
-	if errors.Is(err, errTooManyReaders) {
+	r, at, err := a.hub.join(ctx, c.Audit, c.owner())
+	switch {
+	case errors.Is(err, errTooManyReaders):
 		return nil, problem(codeUnavailable, "", "As many readers as this process serves follow the stream already. Try again later.")
-	}
-	if err != nil {
+	case errors.Is(err, errTooManyOfOne):
+		return nil, tooMany("this token or enterprise, which follows the stream " + strconv.Itoa(maxReadersOfOne) + " times already")
+	case err != nil:
 		return nil, err
 	}
-	if !want.resumes {
-		want.after = at
-	}
-	if want.after > at {
+	if err := c.reaches(ctx, &want, at); err != nil {
 		a.hub.leave(r)
-		return nil, problem(domain.Invalid, headerLastEventID, "The sequence %d is not there yet: the stream is at %d. Read everything anew.", want.after, at)
+		return nil, err
 	}
 	c.w.Header().Set("Cache-Control", "no-store")
 	c.w.Header().Set("X-Accel-Buffering", "no") // a proxy that would collect them
@@ -105,29 +106,48 @@ func (a *api) stream(ctx context.Context, c *call) (*streamed, error) {
 		contentType: typeEvents,
 		close:       func() { a.hub.leave(r) },
 		write: func(w http.ResponseWriter) {
-			s := &sending{w: w, out: http.NewResponseController(w), want: want, sent: want.after}
-			a.send(ctx, c.Audit, s, r, at)
+			s := &sending{w: w, out: http.NewResponseController(w), want: want, sent: want.after, begin: want.after}
+			a.send(ctx, c, s, r, at)
 		},
 	}, nil
+}
+
+// reaches sees to it that the log is where the reader wants to go on. Others may
+// have shown it more than this stream has told yet; so that is waited for.
+func (c *call) reaches(ctx context.Context, want *wanted, at events.Seq) error {
+	if want.resumes == "" {
+		want.after = at
+		return nil
+	}
+	if want.after <= at {
+		return nil
+	}
+	err := awaiting(ctx, "", want.after, c.Directory.Await)
+	if err == nil {
+		err = awaiting(ctx, "", want.after, c.Audit.Await)
+	}
+	var late *Problem
+	if errors.As(err, &late) {
+		return problem(domain.Invalid, want.resumes, "There is no sequence %d: the stream is at %d. Read everything anew.", want.after, at)
+	}
+	return err
 }
 
 // wanted reads what the request asks for.
 func (c *call) wanted() (w wanted, err error) {
 	w = wanted{only: c.principal.Enterprise, kind: events.Type(c.query.Get("type")), full: c.principal.May(access.ReadHistory)}
-	if given := c.query.Get("enterprise"); given != "" {
-		ent, err := events.ParseEnterpriseID(given)
-		if err != nil {
-			return w, problem(domain.Invalid, "enterprise", "%s", err.Error())
-		}
-		w.only, w.nothing = ent, !c.principal.Sees(ent)
+	ent, err := c.enterpriseFilter()
+	if err != nil {
+		return w, err
 	}
-	if given := c.query.Get("peer"); given != "" {
-		if w.peer, err = events.ParsePeerID(given); err != nil {
-			return w, problem(domain.Invalid, "peer", "%s", err.Error())
-		}
+	if w.nothing = !c.principal.Sees(ent) && ent != ""; ent != "" && !w.nothing {
+		w.only = ent // of another one not even the holds are looked at
+	}
+	if w.peer, err = c.peerFilter(); err != nil {
+		return w, err
 	}
 	if c.query.Has("after_seq") {
-		w.after, w.resumes = events.Seq(c.number("after_seq")), true // #nosec G115 -- not negative
+		w.after, w.resumes = events.Seq(c.number("after_seq")), "after_seq" // #nosec G115 -- not negative
 	}
 	id, err := c.single(headerLastEventID)
 	if err != nil || id == "" {
@@ -137,7 +157,7 @@ func (c *call) wanted() (w wanted, err error) {
 	if err != nil {
 		return w, problem(domain.Malformed, headerLastEventID, "The header must be the id of an event of this stream: a sequence.")
 	}
-	w.after, w.resumes = events.Seq(n), true
+	w.after, w.resumes = events.Seq(n), headerLastEventID
 	return w, nil
 }
 
@@ -146,29 +166,28 @@ func (w wanted) takes(f frame) bool {
 }
 
 // send writes what the reader missed and then what comes, until it goes, is too
-// slow, or the program stops.
-func (a *api) send(ctx context.Context, audit Audit, s *sending, r *reader, at events.Seq) {
+// slow, may not read it any more, or the program stops.
+func (a *api) send(ctx context.Context, c *call, s *sending, r *reader, at events.Seq) {
 	if err := s.write([]byte("retry: " + strconv.FormatInt(comeBack.Milliseconds(), 10) + "\n\n")); err != nil {
 		return
 	}
-	if err := a.catchUp(ctx, audit, s, at); err != nil {
+	if !a.catchUp(ctx, c, s, r, at) {
 		return
 	}
-	ping := time.NewTicker(pingEvery)
+	ping, allowed := time.NewTicker(pingEvery), time.NewTicker(askAgain)
 	defer ping.Stop()
-	if err := s.ping(at); err != nil {
-		return
-	}
-	for {
+	defer allowed.Stop()
+	for err := s.ping(at); err == nil; {
 		select {
 		case p, ok := <-r.parts:
-			if !ok || s.part(p) != nil {
+			if !ok {
 				return
 			}
+			err = s.part(p)
 		case <-ping.C:
-			if s.ping(s.passed) != nil {
-				return
-			}
+			err = s.ping(s.passed)
+		case <-allowed.C:
+			err = c.still(ctx)
 		case <-r.slow:
 			return
 		case <-ctx.Done():
@@ -179,33 +198,58 @@ func (a *api) send(ctx context.Context, audit Audit, s *sending, r *reader, at e
 	}
 }
 
-// catchUp writes the events between where the reader was and where it joined.
-func (a *api) catchUp(ctx context.Context, audit Audit, s *sending, at events.Seq) error {
+// catchUp writes the events between where the reader was and where it joined. It
+// reports whether the stream goes on.
+func (a *api) catchUp(ctx context.Context, c *call, s *sending, r *reader, at events.Seq) bool {
+	said := time.Now()
 	for from := s.want.after; from < at; {
-		list, h, err := audit.Passed(ctx, s.want.only, from, streamPage)
-		if err != nil {
-			return err
+		select {
+		case <-a.opts.Ending:
+			return false
+		case <-r.slow: // meanwhile more has come than is kept for it
+			return false
+		default:
 		}
-		p := part{horizon: h}
-		for _, e := range list {
-			f, err := a.frameOf(e)
-			if err != nil {
-				return err
+		if c.still(ctx) != nil {
+			return false
+		}
+		p, err := a.page(ctx, c.Audit, s.want.only, from, at)
+		if err != nil || s.part(p) != nil {
+			return false
+		}
+		if time.Since(said) > pingEvery/2 { // nothing that it wants may have been among many
+			said = time.Now()
+			if s.ping(s.passed) != nil {
+				return false
 			}
-			if e.Seq <= at {
-				p.frames = append(p.frames, f)
-			}
 		}
-		p.horizon.Position = min(h.Position, at)
-		if err := s.part(p); err != nil {
-			return err
+		if p.horizon.Position <= from {
+			return true
 		}
-		if h.Position <= from {
-			return nil
-		}
-		from = h.Position
+		from = p.horizon.Position
 	}
-	return nil
+	return true
+}
+
+// page is a part of what was passed between two positions.
+func (a *api) page(ctx context.Context, audit Audit, only events.EnterpriseID, from, to events.Seq) (part, error) {
+	list, h, err := passed(ctx, audit, only, from)
+	if err != nil {
+		return part{}, err
+	}
+	h.Position = min(h.Position, to)
+	p := part{horizon: h}
+	for _, e := range list {
+		if e.Seq > to {
+			break
+		}
+		f, err := a.frameOf(e)
+		if err != nil {
+			return part{}, err
+		}
+		p.frames = append(p.frames, f)
+	}
+	return p, nil
 }
 
 // sending is the stream of one reader on its way out.
@@ -213,19 +257,26 @@ type sending struct {
 	w      http.ResponseWriter
 	out    *http.ResponseController
 	want   wanted
+	begin  events.Seq // it has what comes before
 	sent   events.Seq // the id that the reader would come back with
 	passed events.Seq // up to where everything was looked at
 	buf    []byte
 }
 
+// maxBuf is how much room for what is written at once is kept.
+const maxBuf = 64 << 10
+
 // part writes what the reader wants of p. An event gets an id only while nothing
 // before it is missing: who comes back with it then misses nothing.
 func (s *sending) part(p part) error {
-	safe := s.safe(p.horizon)
+	safe := p.horizon.SafeFor(s.want.only)
 	s.passed = max(s.passed, p.horizon.Position)
+	if cap(s.buf) > maxBuf {
+		s.buf = nil
+	}
 	s.buf = s.buf[:0]
 	for _, f := range p.frames {
-		if !s.want.takes(f) {
+		if !s.want.takes(f) || !f.late && f.seq <= s.begin {
 			continue
 		}
 		if f.seq <= safe && f.seq > s.sent {
@@ -243,17 +294,6 @@ func (s *sending) part(p part) error {
 		return nil
 	}
 	return s.write(s.buf)
-}
-
-// safe is up to where nothing is missing that the reader wants.
-func (s *sending) safe(h readmodel.Horizon) events.Seq {
-	safe := h.Position
-	for ent, at := range h.Held {
-		if s.want.only == "" || s.want.only == ent {
-			safe = min(safe, at-1)
-		}
-	}
-	return safe
 }
 
 // ping says that the stream is alive, and up to where everything was sent.

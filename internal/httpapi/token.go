@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"reflect"
 	"time"
@@ -80,28 +79,25 @@ func (a *api) tokenRoutes() {
 type tokenInput struct {
 	_          struct{} `additionalProperties:"false"`
 	Role       string   `json:"role" enum:"viewer,operator,security,auditor,admin" doc:"What it may do."`
-	Enterprise string   `json:"enterprise,omitempty" doc:"The only enterprise it is for; left out: all."`
+	Enterprise *string  `json:"enterprise,omitempty" nullable:"true" doc:"The only enterprise it is for; null or left out: all."`
 	Note       string   `json:"note,omitempty" maxLength:"100" doc:"For people; the history shows it beside the id."`
 }
 
 // tokenOrder is what tokenInput says, for the decoder.
 type tokenOrder struct {
-	Role       string `json:"role"`
-	Enterprise string `json:"enterprise"`
-	Note       string `json:"note"`
+	Role       string               `json:"role"`
+	Enterprise domain.Field[string] `json:"enterprise"`
+	Note       string               `json:"note"`
 }
 
 func (a *api) listTokens(ctx context.Context, c *call) (*reply[List[Token]], error) {
 	q := readmodel.TokenQuery{ListQuery: c.listQuery(), Revoked: c.query.Get("revoked") == "true"}
-	if given := c.query.Get("enterprise"); given != "" {
-		ent, err := events.ParseEnterpriseID(given)
-		if err != nil {
-			return nil, problem(domain.Invalid, "enterprise", "%s", err.Error())
-		}
-		if !c.principal.Sees(ent) {
-			return listOf(readmodel.Page[readmodel.Token]{Sequence: noSequence}, tokenOf), nil
-		}
-		q.Enterprise = ent
+	var err error
+	if q.Enterprise, err = c.enterpriseFilter(); err != nil {
+		return nil, err
+	}
+	if q.Enterprise != "" && !c.principal.Sees(q.Enterprise) {
+		return listOf(readmodel.Page[readmodel.Token]{Sequence: noSequence}, tokenOf), nil
 	}
 	page, err := within(ctx, readTimeout, func(ctx context.Context) (readmodel.Page[readmodel.Token], error) {
 		return c.Tokens.List(ctx, c.principal, q)
@@ -122,11 +118,10 @@ func (a *api) createToken(ctx context.Context, c *call) (*reply[NewToken], error
 		return nil, err
 	}
 	g := access.Grant{Role: access.Role(order.Role), Note: order.Note}
-	if order.Enterprise != "" {
-		ent, err := events.ParseEnterpriseID(order.Enterprise)
-		var bad *events.IDError
-		if errors.As(err, &bad) {
-			return nil, problem(domain.Invalid, "enterprise", "%s", bad.Rule)
+	if order.Enterprise.Set && !order.Enterprise.Null { // an empty one is a variable of a script that was not set
+		ent, err := events.ParseEnterpriseID(order.Enterprise.Value)
+		if err != nil {
+			return nil, problem(domain.Invalid, "enterprise", "%s", err.Error())
 		}
 		g.Enterprise = ent
 	}

@@ -110,12 +110,9 @@ func (c *call) trustedServerQuery(ent events.EnterpriseID) (readmodel.TrustedSer
 }
 
 func (a *api) listAllTrustedServers(ctx context.Context, c *call) (*reply[List[TrustedServer]], error) {
-	var ent events.EnterpriseID
-	if given := c.query.Get("enterprise"); given != "" {
-		var err error
-		if ent, err = events.ParseEnterpriseID(given); err != nil {
-			return nil, problem(domain.Invalid, "enterprise", "%s", err.Error())
-		}
+	ent, err := c.enterpriseFilter()
+	if err != nil {
+		return nil, err
 	}
 	q, err := c.trustedServerQuery(ent)
 	if err != nil {

@@ -140,9 +140,6 @@ func (a *Audit) Moves() (*Moves, error) { return a.db.Moves() }
 type Horizon struct {
 	// Position is up to where events were looked for.
 	Position events.Seq
-	// Safe is up to where no event is missing: those of an enterprise that is held
-	// come later, when somebody has acted.
-	Safe events.Seq
 	// Held are the enterprises that are held by a projection, each with the first
 	// event that is missing.
 	Held map[events.EnterpriseID]events.Seq
@@ -172,7 +169,6 @@ func (a *Audit) Passed(ctx context.Context, only events.EnterpriseID, after even
 		if len(rows) == limit {
 			h.Position = seq(rows[limit-1].Sequence)
 		}
-		h.Safe = h.safe(only)
 		list = visible(rows, h.Held)
 		return nil
 	})
@@ -221,8 +217,9 @@ func horizon(ctx context.Context, tx *sqlx.Tx) (h Horizon, g generation, err err
 	return h, g, nil
 }
 
-// safe is up to where nothing is missing of what only shows.
-func (h Horizon) safe(only events.EnterpriseID) events.Seq {
+// SafeFor is up to where no event of an enterprise is missing, of any when only is
+// empty: those of one that is held come later, when somebody has acted.
+func (h Horizon) SafeFor(only events.EnterpriseID) events.Seq {
 	safe := h.Position
 	for ent, at := range h.Held {
 		if only == "" || only == ent {
