@@ -91,7 +91,7 @@ func newPages(b *testing.B, d testkit.Database) *pages {
 	b.Cleanup(func() { _ = p.plain.Close() })
 	p.rows = fmt.Sprintf("SELECT * FROM %s_v%d_g%d_peers WHERE enterprise = $1 AND id > $2 ORDER BY id LIMIT 100",
 		w.state.Name, w.state.Version, w.state.Generation)
-	tokens := access.NewKeeper(db.Tokens(), nil)
+	tokens := access.NewKeeper(db.Tokens(), access.Options{})
 	p.api, err = httpapi.New(httpapi.Options{
 		Backends: func() httpapi.Backends {
 			return httpapi.Backends{Tokens: tokens, Directory: db.Directory()}

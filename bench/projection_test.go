@@ -40,7 +40,7 @@ func BenchmarkProject(b *testing.B) {
 // event with all its indexes and can fold none, in batches as small as those of
 // the product.
 func BenchmarkProjectAudit(b *testing.B) {
-	benchmarkProjection(b, projection.Options{Projection: readmodel.AuditProjection(), BatchLimit: 5000})
+	benchmarkProjection(b, projection.Options{Projection: readmodel.AuditProjection()})
 }
 
 func benchmarkProjection(b *testing.B, o projection.Options) {

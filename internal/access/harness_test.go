@@ -51,7 +51,7 @@ func open(t testing.TB, url string) *readmodel.DB {
 
 func keeperOf(t testing.TB, url string, c *clock) *Keeper {
 	t.Helper()
-	return NewKeeper(open(t, url).Tokens(), c.Now)
+	return NewKeeper(open(t, url).Tokens(), Options{Now: c.Now})
 }
 
 // made makes a token on behalf of whoever may do everything.

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/readmodel"
 )
 
@@ -16,18 +20,30 @@ import (
 // on the same database. It is safe for concurrent use.
 type Keeper struct {
 	tokens *readmodel.Tokens
+	log    *slog.Logger
 	now    func() time.Time
 	known  *known
+	asks   singleflight.Group
 	used   *used
+	mute   atomic.Bool // it is logged that uses cannot be written down
+}
+
+// Options of a Keeper. The zero value works.
+type Options struct {
+	Logger *slog.Logger     // nil: nothing is logged
+	Now    func() time.Time // the clock; nil: time.Now
 }
 
 // NewKeeper returns a Keeper. Run should run beside it: it notes when tokens
-// were used. now is the clock; nil: time.Now.
-func NewKeeper(tokens *readmodel.Tokens, now func() time.Time) *Keeper {
-	if now == nil {
-		now = time.Now
+// were used.
+func NewKeeper(tokens *readmodel.Tokens, o Options) *Keeper {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Keeper{tokens: tokens, now: now, known: newKnown(), used: newUsed()}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Keeper{tokens: tokens, log: o.Logger, now: o.Now, known: newKnown(), used: newUsed()}
 }
 
 // Create makes a token for what g says, and returns the token itself, which
@@ -55,9 +71,12 @@ func (k *Keeper) Create(ctx context.Context, by Principal, g Grant) (readmodel.T
 func (k *Keeper) token(g Grant, by, secret string) readmodel.Token {
 	return readmodel.Token{
 		ID: uuid.Must(uuid.NewV7()).String(), Hash: hashOf(secret), Role: string(g.Role), Enterprise: g.Enterprise,
-		Note: g.Note, CreatedAt: k.now().UTC().Truncate(time.Microsecond), CreatedBy: by,
+		Note: g.Note, CreatedAt: k.moment(), CreatedBy: by,
 	}
 }
+
+// moment is the time, as exact as it can be kept.
+func (k *Keeper) moment() time.Time { return k.now().UTC().Truncate(time.Microsecond) }
 
 // mayBeFirst refuses a token that would end the time in which callers on
 // loopback may do everything, and leave nobody who may make the next.
@@ -97,7 +116,7 @@ func (k *Keeper) Any(ctx context.Context) (bool, error) { return k.tokens.Any(ct
 // The error is a *domain.Error or wraps readmodel.ErrUnavailable: perhaps done.
 func (k *Keeper) Revoke(ctx context.Context, by Principal, id string) (readmodel.Token, error) {
 	var hash string
-	err := k.tokens.Revoke(ctx, id, by.Actor, k.now().UTC().Truncate(time.Microsecond), func(t readmodel.Token, live []readmodel.Token) error {
+	err := k.tokens.Revoke(ctx, id, by.Actor, k.moment(), func(t readmodel.Token, live []readmodel.Token) error {
 		hash = t.Hash
 		if !by.May(Administer) || !sees(by, t) {
 			return noToken(id)
@@ -110,11 +129,30 @@ func (k *Keeper) Revoke(ctx context.Context, by Principal, id string) (readmodel
 	if errors.Is(err, readmodel.ErrNotFound) {
 		err = noToken(id)
 	}
+	var refused *domain.Error
+	if !errors.As(err, &refused) {
+		k.forget(hash) // with an error too: perhaps it is revoked
+	}
 	if err != nil {
 		return readmodel.Token{}, err
 	}
-	k.known.forget(hash)
 	return k.tokens.ByID(ctx, id)
+}
+
+// RevokeAll ends all tokens that are for one enterprise alone, and reports how
+// many: when the enterprise was removed, for they would be good for the next one
+// of that id. It holds as Revoke does, by's own token included; those that are
+// for all enterprises stay, and an empty ent changes nothing. Whether by may
+// remove the enterprise is not asked here.
+//
+// The error wraps readmodel.ErrUnavailable: perhaps done; do it again.
+func (k *Keeper) RevokeAll(ctx context.Context, by Principal, ent events.EnterpriseID) (n int, err error) {
+	hashes, err := k.tokens.RevokeOf(ctx, ent, by.Actor, k.moment())
+	k.forget(hashes...)
+	if err != nil {
+		return 0, err
+	}
+	return len(hashes), nil
 }
 
 // Token returns a token that by may see. The error is a *domain.Error NotFound,

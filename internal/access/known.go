@@ -20,6 +20,7 @@ type known struct {
 	strangers map[string]learned // apart, so that who makes tokens up drives no holder out
 	isClosed  bool
 	foundOpen time.Time
+	forgotten uint64 // how often something was
 }
 
 type learned struct {
@@ -39,9 +40,21 @@ func (n *known) identity(hash string, now time.Time) (id identity, age time.Dura
 	return l.identity, now.Sub(l.at), ok
 }
 
-func (n *known) learn(hash string, id identity, at time.Time) {
+// turn is to be taken before a question whose answer is learnt.
+func (n *known) turn() uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.forgotten
+}
+
+// learn remembers the answer to a question that was asked at, after turn was
+// taken; unless anything was forgotten since: it may be what the answer is.
+func (n *known) learn(hash string, id identity, at time.Time, turn uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if turn != n.forgotten {
+		return
+	}
 	delete(n.holders, hash)
 	delete(n.strangers, hash)
 	list := n.holders
@@ -54,10 +67,14 @@ func (n *known) learn(hash string, id identity, at time.Time) {
 	list[hash] = learned{id, at}
 }
 
-func (n *known) forget(hash string) {
+// forget drops what is known of tokens, and what is being asked for.
+func (n *known) forget(hashes ...string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.holders, hash)
+	n.forgotten++
+	for _, hash := range hashes {
+		delete(n.holders, hash)
+	}
 }
 
 // mode reports whether a token was ever seen, else how long ago it was found

@@ -11,20 +11,21 @@ import (
 // Role is what a token is for.
 type Role string
 
-// The roles.
+// The roles. None of them includes another, but for reading the directory, and
+// but for Admin.
 const (
 	Viewer   Role = "viewer"   // reads the directory
-	Operator Role = "operator" // and changes enterprises and peers, with the trust that a peer implies
-	Security Role = "security" // and keeps the manual trusted servers
-	Auditor  Role = "auditor"  // and reads and exports the history
-	Admin    Role = "admin"    // may do everything
+	Operator Role = "operator" // reads the directory, and changes enterprises and peers with the trust that a peer implies
+	Security Role = "security" // reads the directory, and changes the trusted servers that were added by hand
+	Auditor  Role = "auditor"  // reads the directory, and reads and exports the history; changes nothing
+	Admin    Role = "admin"    // has every right: also tokens and, when it is for all enterprises, projections
 )
 
 // Roles lists every role.
 func Roles() []Role { return []Role{Viewer, Operator, Security, Auditor, Admin} }
 
-// RoleNames is every role, for a person.
-func RoleNames() string {
+// roleNames is every role, for a person.
+func roleNames() string {
 	names := make([]string, len(Roles()))
 	for i, r := range Roles() {
 		names[i] = string(r)

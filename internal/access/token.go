@@ -74,7 +74,7 @@ func (g Grant) check() error {
 	}
 	switch {
 	case rights(g.Role) == nil:
-		return refuse("role", "must be one of %s", RoleNames())
+		return refuse("role", "must be one of %s", roleNames())
 	case !utf8.ValidString(g.Note), strings.ContainsFunc(g.Note, unicode.IsControl):
 		return refuse("note", "must not contain control characters")
 	case utf8.RuneCountInString(g.Note) > maxNote:

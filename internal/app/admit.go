@@ -62,7 +62,7 @@ func admit(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 // newKeeper opens the tokens, and gives a deployment that has none its first one
 // if the configuration has it.
 func newKeeper(ctx context.Context, c config.Config, db *readmodel.DB, log *slog.Logger) (*access.Keeper, error) {
-	keeper := access.NewKeeper(db.Tokens(), nil)
+	keeper := access.NewKeeper(db.Tokens(), access.Options{Logger: log})
 	if c.AdminTokenFile == "" {
 		return keeper, nil
 	}

@@ -51,7 +51,7 @@ func tokens(t *testing.T, c config.Config) *access.Keeper {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	return access.NewKeeper(db.Tokens(), nil)
+	return access.NewKeeper(db.Tokens(), access.Options{})
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

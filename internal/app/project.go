@@ -29,10 +29,6 @@ func readModels() []*readModel {
 	return out
 }
 
-// auditBatch is how many events the audit projection writes in one transaction:
-// it keeps each of them whole, and more at once take memory and save little.
-const auditBatch = 5000
-
 // project keeps the read models up to date. They do not wait for one another.
 func (p *process) project(ctx context.Context) error {
 	l, err := p.events.get(ctx)
@@ -49,9 +45,6 @@ func (p *process) project(ctx context.Context) error {
 			Logger: p.log, Metrics: p.metrics, Projection: m.Projection,
 			// In one process nobody else can be at work: it holds the data directory.
 			TakeOver: p.cfg.Role == config.Serve,
-		}
-		if m.Name() == readmodel.AuditProjection().Name() {
-			o.BatchLimit = auditBatch
 		}
 		r := projection.New(l.reader, db, o)
 		m.runner.Store(r)

@@ -65,7 +65,7 @@ func newStack(t testing.TB) *stack {
 		}
 	})
 	s := &stack{t: t, log: log, command: handler, db: db}
-	s.tokens = access.NewKeeper(db.Tokens(), nil)
+	s.tokens = access.NewKeeper(db.Tokens(), access.Options{})
 	s.http = newAPI(t, nil, nil, func(o *Options) { o.Backends = s.backends })
 	return s
 }

@@ -73,8 +73,9 @@ type Operator struct {
 // NewOperator returns an operator without jobs; Close ends it. Of o, Projection
 // and Metrics have no meaning.
 func NewOperator(source Source, db *readmodel.DB, o Options) *Operator {
+	limit := o.BatchLimit
 	o = o.withDefaults()
-	o.Metrics = nil
+	o.Metrics, o.BatchLimit = nil, limit // zero is another limit for each projection
 	return &Operator{source: source, db: db, options: o, jobs: map[string]*job{}}
 }
 
@@ -82,7 +83,6 @@ func NewOperator(source Source, db *readmodel.DB, o Options) *Operator {
 type job struct {
 	progress progress
 	cancel   context.CancelFunc
-	done     chan struct{}
 
 	mu    sync.Mutex
 	state Job
@@ -100,7 +100,6 @@ func (j *job) finish(report *VerifyReport, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.state.FinishedAt, j.state.Report, j.state.Err = time.Now(), report, err
-	close(j.done)
 }
 
 // Rebuild begins to make the tables of a projection anew (Runner.Rebuild). The
@@ -146,7 +145,7 @@ func (o *Operator) start(ctx context.Context, projection string, kind JobKind, d
 		}
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	j := &job{cancel: cancel, done: make(chan struct{}), state: Job{Projection: projection, Kind: kind, StartedAt: time.Now()}}
+	j := &job{cancel: cancel, state: Job{Projection: projection, Kind: kind, StartedAt: time.Now()}}
 	o.jobs[projection] = j
 	o.running.Go(func() {
 		defer cancel()
@@ -209,24 +208,6 @@ func (o *Operator) Jobs() []Job {
 	}
 	slices.SortFunc(out, func(a, b Job) int { return strings.Compare(a.Projection, b.Projection) })
 	return out
-}
-
-// Wait returns the last job of a projection when it has finished, or, with ctx's
-// error, as it is when ctx ends. The error wraps readmodel.ErrNotFound when this
-// process has had no job of that projection.
-func (o *Operator) Wait(ctx context.Context, projection string) (Job, error) {
-	o.mu.Lock()
-	j := o.jobs[projection]
-	o.mu.Unlock()
-	if j == nil {
-		return Job{}, fmt.Errorf("%w: a job of projection %q", readmodel.ErrNotFound, projection)
-	}
-	select {
-	case <-j.done:
-		return j.now(), nil
-	case <-ctx.Done():
-		return j.now(), ctx.Err()
-	}
 }
 
 // Close ends all jobs, which fail, and returns when they have ended. The tables

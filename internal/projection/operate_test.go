@@ -3,6 +3,7 @@ package projection
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,10 +24,20 @@ func operator(t *testing.T, source Source, d testkit.Database, more ...func(*Opt
 // finished waits for the job of the directory.
 func finished(t *testing.T, o *Operator) Job {
 	t.Helper()
-	j, err := o.Wait(patient(t), directory)
-	if err != nil || !j.Finished() {
-		t.Fatalf("the job is %+v, %v", j, err)
-	}
+	return finishedOf(t, o, directory)
+}
+
+// finishedOf waits for the job of a projection.
+func finishedOf(t *testing.T, o *Operator, projection string) (j Job) {
+	t.Helper()
+	testkit.Eventually(t, "the job to be finished", func() bool {
+		i := slices.IndexFunc(o.Jobs(), func(j Job) bool { return j.Projection == projection })
+		if i < 0 {
+			t.Fatal("there is no job of " + projection)
+		}
+		j = o.Jobs()[i]
+		return j.Finished()
+	})
 	return j
 }
 
@@ -116,8 +127,8 @@ func TestOperator_whereNoProjectorRuns(t *testing.T) {
 	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
 		log, _ := memory(t, 3)
 		o := operator(t, log, d)
-		if _, err := o.Wait(t.Context(), directory); !errors.Is(err, readmodel.ErrNotFound) {
-			t.Errorf("without a job: %v", err)
+		if jobs := o.Jobs(); len(jobs) > 0 {
+			t.Errorf("without a job: %+v", jobs)
 		}
 		if _, err := o.Verify(t.Context(), directory); err != nil {
 			t.Fatal(err)
@@ -184,4 +195,47 @@ func TestOperator_closeEndsItsJobs(t *testing.T) {
 		alone(t, d, db)
 		shows(t, log, d)
 	})
+}
+
+// limits is a log that notes how many events at once it is read for.
+type limits struct {
+	Source
+	mu   sync.Mutex
+	seen []int
+}
+
+func (l *limits) Follow(ctx context.Context, after events.Seq, limit int, sink func([]events.Message) error) error {
+	l.mu.Lock()
+	l.seen = append(l.seen, limit)
+	l.mu.Unlock()
+	return l.Source.Follow(ctx, after, limit, sink)
+}
+
+// TestBatchLimit_isThatOfTheProjection: whoever fills its tables, unless told
+// otherwise.
+func TestBatchLimit_isThatOfTheProjection(t *testing.T) {
+	d := testkit.SQLite(t)
+	log, _ := memory(t, 3)
+	for _, p := range readmodel.Projections() {
+		want := batchLimit(p)
+		source := &limits{Source: log}
+		x := start(t, New(source, open(t, d), quick(func(o *Options) { o.Projection = p })))
+		x.reaches(end(t, log))
+		_ = x.end()
+		o := operator(t, source, d)
+		for _, begin := range []func(context.Context, string) (Job, error){o.Rebuild, o.Verify} {
+			if _, err := begin(t.Context(), p.Name()); err != nil {
+				t.Fatal(err)
+			}
+			if j := finishedOf(t, o, p.Name()); j.Err != nil {
+				t.Error(j.Err)
+			}
+		}
+		if len(source.seen) < 3 || slices.ContainsFunc(source.seen, func(n int) bool { return n != want }) {
+			t.Errorf("%s is read in batches of %v, want %d", p.Name(), source.seen, want)
+		}
+	}
+	if a, b := batchLimit(readmodel.AuditProjection()), batchLimit(readmodel.DirectoryProjection()); a >= b {
+		t.Errorf("the audit has %d, the directory %d", a, b)
+	}
 }

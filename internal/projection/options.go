@@ -34,7 +34,8 @@ type Options struct {
 	Lease time.Duration
 
 	// BatchLimit is how many events are applied in one transaction at most,
-	// give or take the rest of a command.
+	// give or take the rest of a command. Zero is what suits the projection, for
+	// following the log, rebuilding and verifying alike.
 	BatchLimit int
 	// PartWait is how long the first events of a command wait for its others.
 	PartWait time.Duration
@@ -42,10 +43,22 @@ type Options struct {
 
 // Defaults of Options.
 const (
-	defaultLease      = 2 * time.Second
+	defaultLease    = 2 * time.Second
+	defaultPartWait = 250 * time.Millisecond
+
 	defaultBatchLimit = 40_000
-	defaultPartWait   = 250 * time.Millisecond
+	// auditBatchLimit is less: the audit projection keeps each event whole, and
+	// more at once take memory and save little.
+	auditBatchLimit = 5_000
 )
+
+// batchLimit is the default BatchLimit of a projection.
+func batchLimit(p readmodel.Projection) int {
+	if p.Name() == readmodel.AuditProjection().Name() {
+		return auditBatchLimit
+	}
+	return defaultBatchLimit
+}
 
 func (o Options) withDefaults() Options {
 	if o.Logger == nil {
@@ -68,7 +81,7 @@ func (o Options) withDefaults() Options {
 		o.Lease = defaultLease
 	}
 	if o.BatchLimit <= 0 {
-		o.BatchLimit = defaultBatchLimit
+		o.BatchLimit = batchLimit(o.Projection)
 	}
 	if o.PartWait <= 0 {
 		o.PartWait = defaultPartWait

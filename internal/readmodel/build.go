@@ -55,7 +55,8 @@ func (db *DB) build(ctx context.Context, p Projection, owner string, shadow bool
 
 // Activate makes queries read the generation of l instead of the one before,
 // unless that one is ahead: then it reports false, and more has to be applied
-// first. One that has stopped is not ahead: its position is of another log. Whoever wrote the one before is fenced, and may acquire the new one.
+// first. One that has stopped is not ahead: its position is of another log.
+// Whoever wrote the one before is fenced, and may acquire the new one.
 func (l *Lease) Activate(ctx context.Context) (bool, error) {
 	g, done := l.generation, false
 	err := l.db.writing(ctx, "activate projection "+g.projection, func(tx *sqlx.Tx) error {

@@ -180,8 +180,11 @@ func deadOf(ctx context.Context, tx *sqlx.Tx, p Projection, at events.Seq) (dead
 }
 
 // DiscardedEvent returns one event that was given up for a projection. The error
-// wraps ErrNotFound when it was not.
+// wraps ErrNotFound when the projection is not known or the event was not.
 func (db *DB) DiscardedEvent(ctx context.Context, projection string, at events.Seq) (DiscardedEvent, error) {
+	if _, err := FindProjection(projection); err != nil {
+		return DiscardedEvent{}, err
+	}
 	var out DiscardedEvent
 	err := db.reading(ctx, "read a discarded event", func(tx *sqlx.Tx) error {
 		row, err := discardedOf(ctx, tx, projection, at)

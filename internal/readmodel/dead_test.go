@@ -210,3 +210,32 @@ func TestShadow_isNeverActivated(t *testing.T) {
 		s.happens(beta, registered(beta)) // the live lease is as it was
 	})
 }
+
+// TestDiscard_whatPeopleSaidIsKeptWhole: errors are clipped, reasons are not.
+func TestDiscard_whatPeopleSaidIsKeptWhole(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		s := newStage(t, d)
+		s.buries("", 5)
+		want := Discard{By: strings.Repeat("Ä", maxNote), At: at(100), Reason: strings.Repeat("😀", 500)}
+		if err := s.DiscardDead(t.Context(), "directory", 5, want); err != nil {
+			t.Fatal(err)
+		}
+		if got := must(s.DiscardedEvent(t.Context(), "directory", 5))(t); got.By != want.By || got.Reason != want.Reason {
+			t.Errorf("got %d bytes of %d, and %d of %d", len(got.By), len(want.By), len(got.Reason), len(want.Reason))
+		}
+	})
+}
+
+func TestDeadEvent_ofANameThatNobodyCanHaveIsNotFound(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		s := newStage(t, d)
+		for _, name := range []string{"", "no-such", "directory\x00", "\xff"} {
+			if _, err := s.DeadEvent(t.Context(), name, 1); !errors.Is(err, ErrNotFound) {
+				t.Errorf("dead in %q: %v", name, err)
+			}
+			if _, err := s.DiscardedEvent(t.Context(), name, 1); !errors.Is(err, ErrNotFound) {
+				t.Errorf("discarded in %q: %v", name, err)
+			}
+		}
+	})
+}

@@ -149,7 +149,7 @@ func keepDiscarded(ctx context.Context, tx *sqlx.Tx, dead deadRow, d Discard) er
 		" (name, sequence, enterprise, subject, type, error, stored_at, discarded_by, discarded_at, reason)"+
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"),
 		dead.Name, dead.Sequence, dead.Enterprise, dead.Subject, dead.Type, dead.Error, dead.StoredAt,
-		note(d.By), micros(d.At), note(d.Reason))
+		fit(d.By), micros(d.At), fit(d.Reason)) // whole: people have decided by it
 	return err
 }
 

@@ -41,9 +41,6 @@ func (m *Moment) Close() { _ = m.tx.Rollback() } // nothing was written
 // Mark is the position of the moment.
 func (m *Moment) Mark() Mark { return m.row.mark() }
 
-// Stopped says why the projection had stopped; empty: it had not.
-func (m *Moment) Stopped() string { return m.row.Stopped }
-
 // Settled reports whether the projection has acted on all that l knows to be
 // discarded, and l knows all that was discarded: before that, a difference
 // between them says nothing.

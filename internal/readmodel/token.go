@@ -97,6 +97,9 @@ func (t *Tokens) Add(ctx context.Context, token Token, check func(live []Token) 
 // error is returned, and nothing was changed then. One that was revoked before
 // stays as it is. ErrNotFound: there is no such token.
 func (t *Tokens) Revoke(ctx context.Context, id, by string, at time.Time, check func(token Token, live []Token) error) error {
+	if !isFit(id) {
+		return ErrNotFound
+	}
 	var refusal error
 	err := t.db.writing(ctx, "revoke token", func(tx *sqlx.Tx) error {
 		live, err := t.live(ctx, tx)
@@ -114,6 +117,29 @@ func (t *Tokens) Revoke(ctx context.Context, id, by string, at time.Time, check 
 		return err
 	})
 	return cmp.Or(refusal, err)
+}
+
+// RevokeOf ends all good tokens that are for one enterprise, and returns their
+// hashes. Those that are for all enterprises stay: an empty ent changes nothing.
+// With an error the hashes are of tokens that perhaps were revoked.
+func (t *Tokens) RevokeOf(ctx context.Context, ent events.EnterpriseID, by string, at time.Time) (hashes []string, err error) {
+	if ent == "" || !isFit(string(ent)) {
+		return nil, nil
+	}
+	err = t.db.writing(ctx, "revoke the tokens of an enterprise", func(tx *sqlx.Tx) error {
+		live, err := t.live(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, token := range live {
+			if token.Enterprise == ent {
+				hashes = append(hashes, token.Hash)
+			}
+		}
+		_, err = tx.ExecContext(ctx, tx.Rebind("UPDATE tokens SET revoked_at = ?, revoked_by = ? WHERE enterprise = ? AND revoked_at = 0"), micros(at), by, ent)
+		return err
+	})
+	return hashes, err
 }
 
 // live reads the good tokens, and keeps others from changing them until tx ends.
@@ -142,6 +168,9 @@ func (t *Tokens) ByID(ctx context.Context, id string) (Token, error) {
 }
 
 func (t *Tokens) oneOf(ctx context.Context, condition, value string) (out Token, err error) {
+	if !isFit(value) {
+		return Token{}, ErrNotFound
+	}
 	err = t.db.reading(ctx, "read token", func(tx *sqlx.Tx) error {
 		row, err := one[tokenRow](ctx, tx, "SELECT "+tokenColumns+" FROM tokens WHERE "+condition, value)
 		out = row.token()

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/testkit"
 )
@@ -187,6 +189,66 @@ func TestTouch_neverGoesBack(t *testing.T) {
 		}
 		if err := tokens.Touch(t.Context(), nil); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestTokens_anIDThatNobodyCanHaveIsNotFound(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		tokens := open(t, d).Tokens()
+		manyTokens(t, tokens, 3)
+		for _, id := range []string{"", "nobody", tokenOf(1).ID + "\x00", "\xff", "a\xc3"} {
+			if _, err := tokens.ByID(t.Context(), id); !errors.Is(err, ErrNotFound) {
+				t.Errorf("%q: %v", id, err)
+			}
+			if _, err := tokens.ByHash(t.Context(), id); !errors.Is(err, ErrNotFound) {
+				t.Errorf("hash %q: %v", id, err)
+			}
+			err := tokens.Revoke(t.Context(), id, "root", at(9), func(Token, []Token) error { return nil })
+			if !errors.Is(err, ErrNotFound) {
+				t.Errorf("revoke %q: %v", id, err)
+			}
+		}
+	})
+}
+
+// TestRevokeOf_endsThoseOfOneEnterprise: those that were revoked before, and
+// those of all and of others, stay as they are.
+func TestRevokeOf_endsThoseOfOneEnterprise(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		tokens := open(t, d).Tokens()
+		const n = 24
+		manyTokens(t, tokens, n)
+		var before []Token
+		var want []string
+		for i := range n {
+			token := must(tokens.ByID(t.Context(), tokenOf(i).ID))(t)
+			before = append(before, token)
+			if token.Live() && token.Enterprise == acme {
+				want = append(want, token.Hash)
+			}
+		}
+		for _, none := range []events.EnterpriseID{"", "nobody", "acme\x00", "\xff", "%"} {
+			if got, err := tokens.RevokeOf(t.Context(), none, "alice", at(900)); err != nil || len(got) > 0 {
+				t.Errorf("of %q: %q, %v", none, got, err)
+			}
+		}
+		got, err := tokens.RevokeOf(t.Context(), acme, "alice", at(900))
+		slices.Sort(got)
+		slices.Sort(want)
+		if err != nil || len(want) == 0 || !slices.Equal(got, want) {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+		for _, token := range before {
+			if slices.Contains(want, token.Hash) {
+				token.RevokedBy, token.RevokedAt = "alice", at(900)
+			}
+			if now := must(tokens.ByID(t.Context(), token.ID))(t); !cmp.Equal(now, token) {
+				t.Errorf("it is %+v, want %+v", now, token)
+			}
+		}
+		if again, err := tokens.RevokeOf(t.Context(), acme, "bob", at(901)); err != nil || len(again) > 0 {
+			t.Errorf("again: %q, %v", again, err)
 		}
 	})
 }

@@ -157,9 +157,18 @@ func (t *Tx) flushHeld() error {
 	return nil
 }
 
-// note makes a text that anybody may have written fit for a column.
+// fit makes a text that anybody may have written fit for a column.
+func fit(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// isFit reports whether a column can have s as it is. What cannot is not there
+// to be found, and PostgreSQL fails when it is asked for it.
+func isFit(s string) bool { return fit(s) == s }
+
+// note is as fit, and clips what is long.
 func note(s string) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+	s = fit(s)
 	if len(s) <= maxNote {
 		return s
 	}
