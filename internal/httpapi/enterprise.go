@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/peering/peering/internal/access"
@@ -69,7 +70,7 @@ func (a *api) enterpriseRoutes() {
 	}, a.editEnterprise)
 	register(a, operation{
 		id: "remove-enterprise", tag: enterpriseTag, right: access.ChangePeers, method: http.MethodDelete, path: enterprisePath,
-		summary: "Remove an enterprise", about: "Refused while it has peers. Its history stays.",
+		summary: "Remove an enterprise", about: "Refused while it has peers. Its history stays; tokens that are for it alone are revoked.",
 		params: changeParams(enterpriseParam()), codes: write,
 	}, a.removeEnterprise)
 }
@@ -134,9 +135,37 @@ func (a *api) editEnterprise(ctx context.Context, c *call) (*reply[Receipt], err
 	return c.toEnterprise(ctx, domain.EditEnterprise{}.Name())
 }
 
+// removeEnterprise removes it, and revokes the tokens that are for it: they must
+// not open what somebody registers under the same id later.
 func (a *api) removeEnterprise(ctx context.Context, c *call) (*reply[Receipt], error) {
-	return c.toEnterprise(ctx, domain.RemoveEnterprise{}.Name())
+	out, err := c.toEnterprise(ctx, domain.RemoveEnterprise{}.Name())
+	if err != nil {
+		return nil, err
+	}
+	ent, err := c.enterprise()
+	if err != nil {
+		return nil, err
+	}
+	n, err := within(ctx, writeTimeout, func(ctx context.Context) (int, error) { return c.Tokens.RevokeAll(ctx, c.principal, ent) })
+	if err != nil {
+		a.refuse(c.r, err) // for the log
+		out.Body.Warnings = append(out.Body.Warnings, domain.Warning{
+			Code: warnTokensLeft, Message: "the enterprise is removed, but the tokens that are for it could not be revoked; revoke them, or somebody who registers the id again shares it with their holders",
+		})
+	}
+	if n > 0 {
+		out.Body.Warnings = append(out.Body.Warnings, domain.Warning{
+			Code: warnTokensRevoked, Message: "the tokens that were for it alone are revoked: " + strconv.Itoa(n),
+		})
+	}
+	return out, nil
 }
+
+// The codes of warnings that are about tokens.
+const (
+	warnTokensLeft    = "tokens_left"
+	warnTokensRevoked = "tokens_revoked"
+)
 
 // toEnterprise reads the command called name and gives it to the enterprise of
 // the path.

@@ -84,6 +84,10 @@ type noTokens struct{ Tokens }
 
 func (noTokens) Open(context.Context) (bool, error) { return true, nil }
 func (noTokens) Knows(string) bool                  { return false }
+func (noTokens) RevokeAll(context.Context, access.Principal, events.EnterpriseID) (int, error) {
+	return 0, nil
+}
+
 func (noTokens) Authenticate(context.Context, string) (access.Principal, error) {
 	return access.Principal{}, access.ErrUnknown
 }

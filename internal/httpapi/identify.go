@@ -8,6 +8,7 @@ import (
 
 	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/readmodel"
 )
 
@@ -22,6 +23,8 @@ type Tokens interface {
 
 	Create(ctx context.Context, by access.Principal, g access.Grant) (readmodel.Token, string, error)
 	Revoke(ctx context.Context, by access.Principal, id string) (readmodel.Token, error)
+	// RevokeAll ends the tokens that are for one enterprise, and counts them.
+	RevokeAll(ctx context.Context, by access.Principal, ent events.EnterpriseID) (int, error)
 	Token(ctx context.Context, by access.Principal, id string) (readmodel.Token, error)
 	List(ctx context.Context, by access.Principal, q readmodel.TokenQuery) (readmodel.Page[readmodel.Token], error)
 }

@@ -350,3 +350,23 @@ func (s *stack) bearerOf(role access.Role, ent events.EnterpriseID) string {
 	}
 	return secret
 }
+
+// TestIsolation_whoRegistersTheIdAgainSharesItWithNobody: removing an enterprise
+// revokes the tokens that are for it.
+func TestIsolation_whoRegistersTheIdAgainSharesItWithNobody(t *testing.T) {
+	s := newStack(t)
+	s.write(201, "POST", enterprisesURL, hq)
+	s.settle()
+	root, mine, all := s.bearerOf(access.Admin, ""), s.bearerOf(access.Operator, "acme"), s.bearerOf(access.Viewer, "")
+	a := s.bearer(root, "DELETE", enterprisesURL+"/acme", "", "")
+	if r := into[Receipt](t, a); a.Code != 200 || len(r.Warnings) != 1 || r.Warnings[0].Code != warnTokensRevoked {
+		t.Fatalf("%d %s", a.Code, a.Body)
+	}
+	if a := s.bearer(root, "POST", enterprisesURL, hq, "application/json"); a.Code != 201 {
+		t.Fatalf("%d %s", a.Code, a.Body)
+	}
+	wantProblem(t, s.bearer(mine, "GET", enterprisesURL+"/acme", "", ""), 401, codeUnauthenticated, "Authorization")
+	if a := s.bearer(all, "GET", enterprisesURL, "", ""); a.Code != 200 {
+		t.Errorf("a token for all is revoked too: %d %s", a.Code, a.Body)
+	}
+}
