@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -69,13 +68,6 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// untrusted reports whether nothing was sent because the server's certificate is
-// not signed by anybody who may.
-func untrusted(err error) bool {
-	var failed *tls.CertificateVerificationError
-	return errors.As(err, &failed)
-}
-
 // hints are the lines below an error: what else is known, and what to do.
 func hints(cmd *cobra.Command, err error) []string {
 	var lines []string
@@ -88,7 +80,7 @@ func hints(cmd *cobra.Command, err error) []string {
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
-	case untrusted(err):
+	case e.Untrusted():
 		lines = append(lines, "A server whose certificate comes from a private authority needs that authority's: --ca-file or "+envCAFile+".")
 	case e.Code == client.CodeNoAnswer:
 		lines = append(lines, "Is `peering serve` running? Its address is given by --server or "+envServer+".")
