@@ -23,7 +23,10 @@ const (
 )
 
 // refusedError says that a part of what was asked for was refused.
-type refusedError struct{ err error }
+type refusedError struct {
+	err  error
+	hint string // what to do about it; "": nothing that is known
+}
 
 func (e refusedError) Error() string { return e.err.Error() }
 func (e refusedError) Unwrap() error { return e.err }
@@ -74,8 +77,12 @@ func hints(cmd *cobra.Command, err error) []string {
 	if exitCode(err) == exitUsage && cmd != nil {
 		lines = append(lines, fmt.Sprintf("See %q.", cmd.CommandPath()+" --help"))
 	}
-	var e *client.Error
-	if !errors.As(err, &e) {
+	var partly refusedError
+	if errors.As(err, &partly) && partly.hint != "" {
+		lines = append(lines, partly.hint)
+	}
+	e := apiError(err)
+	if e == nil {
 		return lines
 	}
 	switch {
