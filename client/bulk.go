@@ -56,7 +56,13 @@ type Bulk struct {
 	DryRun     bool
 }
 
-// BulkReceipt tells what became of each operation.
+// WarnResultsLost is the code of the Warning of a receipt that has no result for
+// some operations, because a crash of the server lost them: they took effect or
+// were refused, and the history of the command tells.
+const WarnResultsLost = "results_lost"
+
+// BulkReceipt tells what became of each operation; of some it may be lost, which
+// the Warning WarnResultsLost says.
 type BulkReceipt struct {
 	ID       string      `json:"id"`
 	Sequence Seq         `json:"sequence"`

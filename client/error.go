@@ -2,10 +2,12 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -94,6 +96,22 @@ func (e *Error) Error() string {
 // Unwrap returns what kept the answer from coming, so that errors.Is finds
 // context.Canceled and the like.
 func (e *Error) Unwrap() error { return e.cause }
+
+// Untrusted reports whether nothing was sent because the server's certificate is
+// not signed by an authority that is trusted, or is not good for its name or now.
+// To try again does not help: see WithRootCAs.
+func (e *Error) Untrusted() bool {
+	var failed *tls.CertificateVerificationError
+	return errors.As(e.cause, &failed)
+}
+
+// Unsent reports whether no connection was made that could be used, so that
+// nothing was sent: whatever the call was to do, it was not done. Without it, and
+// with CodeNoAnswer, that is not known.
+func (e *Error) Unsent() bool {
+	var op *net.OpError
+	return e.Untrusted() || errors.As(e.cause, &op) && op.Op == "dial"
+}
 
 // Code returns the code of the *Error in err, "" when there is none.
 func Code(err error) string {

@@ -2,7 +2,10 @@ package client
 
 import (
 	"errors"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -126,5 +129,35 @@ func TestError_isSafeForATerminal(t *testing.T) {
 func TestCode_ofOtherErrors(t *testing.T) {
 	if Code(nil) != "" || Code(errors.New("x")) != "" {
 		t.Error("there is a code where there is no *Error")
+	}
+}
+
+// TestError_saysWhetherAnythingWasSent: not where nobody listens and not to a
+// server that is not trusted; perhaps where the answer is cut.
+func TestError_saysWhetherAnythingWasSent(t *testing.T) {
+	nobody := serve(t, nil)
+	nobody.Close()
+	stranger := httptest.NewUnstartedServer(http.NotFoundHandler())
+	stranger.Config.ErrorLog = log.New(io.Discard, "", 0)
+	stranger.StartTLS()
+	t.Cleanup(stranger.Close)
+	cuts := serve(t, func(int, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	for name, c := range map[string]struct {
+		url               string
+		unsent, untrusted bool
+	}{
+		"nobody":   {nobody.URL, true, false},
+		"stranger": {stranger.URL, true, true},
+		"cut":      {cuts.URL, false, false},
+	} {
+		_, err := connect(t, c.url, WithRetries(1, time.Second)).Enterprise(t.Context(), "acme")
+		var e *Error
+		if !errors.As(err, &e) || e.Code != CodeNoAnswer || e.Unsent() != c.unsent || e.Untrusted() != c.untrusted {
+			t.Errorf("%s: got %v", name, err)
+		}
+		following := connect(t, c.url, WithRetries(1, time.Second)).Follow(t.Context(), FollowQuery{}, nothing)
+		if !errors.As(following, &e) || e.Unsent() != c.unsent || e.Untrusted() != c.untrusted {
+			t.Errorf("%s: following, got %v", name, following)
+		}
 	}
 }

@@ -1,18 +1,11 @@
 package client
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
-
-	"github.com/cenkalti/backoff/v5"
 )
 
 const (
@@ -20,6 +13,8 @@ const (
 	// counts as lost.
 	quiet    = 45 * time.Second
 	maxFrame = 4 << 20 // bytes of one line
+
+	streamType = "text/event-stream"
 )
 
 // FollowQuery says what to follow. Empty filters do not filter.
@@ -30,19 +25,24 @@ type FollowQuery struct {
 	// After is where to begin, such as the Sequence of a list that was read; nil:
 	// now.
 	After *Seq
+	// Connection, unless it is nil, is called with why the connection was lost, and
+	// with nil when it is made again; never while an event is handed over.
+	Connection func(lost error)
 }
 
 // Follow calls fn for each event as it happens, after every list shows it, until
-// ctx ends, fn fails or the server refuses. A connection that is lost is made
-// again, and goes on where it was: no event is missed, and after a hold of an
-// enterprise one may come twice. The error is fn's, or an *Error; with ctx it
-// wraps ctx's.
+// ctx ends, fn fails or the server refuses. The first connection is tried as any
+// call is, see WithRetries; from then on one that is lost is made again however
+// long that takes, and goes on where it was: no event is missed, and after a hold
+// of an enterprise one may come twice. The error is fn's, or an *Error; with ctx
+// it wraps ctx's. A refusal, also of a connection that is made again, such as
+// CodeUnauthenticated after the token was revoked, ends it.
 func (c *Client) Follow(ctx context.Context, q FollowQuery, fn func(Event) error) error {
 	v := url.Values{}
 	set(v, "enterprise", string(q.Enterprise))
 	set(v, "peer", string(q.Peer))
 	set(v, "type", q.Type)
-	f := &following{client: c, query: v, fn: fn}
+	f := &following{client: c, query: v, fn: fn, notify: q.Connection, until: time.Now().Add(c.patience)}
 	if q.After != nil {
 		f.last = strconv.FormatUint(uint64(*q.After), 10)
 	}
@@ -59,16 +59,11 @@ func (c *Client) Follow(ctx context.Context, q FollowQuery, fn func(Event) error
 		if f.last != before {
 			pauses = waits()
 		}
-		pause := pauses.NextBackOff()
-		if err != nil {
-			if err.Status != 0 && err.Status != http.StatusServiceUnavailable && err.Status != http.StatusTooManyRequests {
-				return err
-			}
-			pause = max(pause, err.RetryAfter)
+		pause := max(pauses.NextBackOff(), err.RetryAfter)
+		if !temporary(err) || f.givesUp(pause) {
+			return err
 		}
-		if pause == backoff.Stop {
-			pause = time.Second
-		}
+		f.lose(err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -76,88 +71,11 @@ func (c *Client) Follow(ctx context.Context, q FollowQuery, fn func(Event) error
 	}
 }
 
-// following is a stream that is made again whenever it is lost.
-type following struct {
-	client  *Client
-	query   url.Values
-	last    string // the id to go on after; "": now
-	fn      func(Event) error
-	stopped error // of fn
-}
-
-// once follows one connection until it is lost; nil: it was, after it had begun.
-func (f *following) once(ctx context.Context) *Error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	watchdog := time.AfterFunc(f.client.timeout, cancel)
-	defer watchdog.Stop()
-	address := f.client.base + "/api/v1/stream"
-	if len(f.query) > 0 {
-		address += "?" + f.query.Encode()
+// temporary reports whether a connection that failed so is worth another try.
+func temporary(err *Error) bool {
+	switch err.Status {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		return true
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
-	if err != nil {
-		return refused(CodeMalformed, "", err.Error())
-	}
-	req.Header.Set("Accept", "text/event-stream, "+problemType)
-	if f.last != "" {
-		req.Header.Set("Last-Event-ID", f.last)
-	}
-	f.client.sign(req)
-	resp, err := f.client.http.Do(req)
-	if err != nil {
-		return noAnswer(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		body, err := io.ReadAll(io.LimitReader(resp.Body, f.client.maxAnswer))
-		if err != nil {
-			return noAnswer(fmt.Errorf("the answer broke off: %w", err))
-		}
-		return problemOf(resp, body)
-	}
-	return f.read(resp.Body, func() { watchdog.Reset(quiet) })
-}
-
-// read reads the stream until it ends; alive is called for every line.
-func (f *following) read(in io.Reader, alive func()) *Error {
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, maxFrame)
-	var id, kind string
-	var data []byte
-	for lines.Scan() {
-		alive()
-		name, value, _ := bytes.Cut(lines.Bytes(), []byte(": "))
-		switch string(name) {
-		case "id":
-			id = string(value)
-		case "event":
-			kind = string(value)
-		case "data":
-			data = append(data[:0], value...)
-		case "":
-			if more, err := f.take(kind, data); !more {
-				return err
-			}
-			if id != "" {
-				f.last = id
-			}
-			id, kind, data = "", "", data[:0]
-		}
-	}
-	return nil
-}
-
-// take hands an event over; more is false when that was the last one: fn does
-// not want another, or the error says that it was none.
-func (f *following) take(kind string, data []byte) (more bool, err *Error) {
-	if kind != "" || len(data) == 0 {
-		return true, nil // a ping, or a word of the protocol
-	}
-	var e Event
-	if err := json.Unmarshal(data, &e); err != nil {
-		return false, &Error{Type: "about:blank", Title: "Unexpected answer", Status: http.StatusOK, Code: CodeUnexpected, Detail: "the stream has something that is no event: " + err.Error(), cause: err}
-	}
-	f.stopped = f.fn(e)
-	return f.stopped == nil, nil
+	return err.Code == CodeNoAnswer && !err.Untrusted()
 }

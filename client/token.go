@@ -10,9 +10,9 @@ import (
 
 // The roles of tokens.
 const (
-	RoleViewer   = "viewer"   // reads the directory
-	RoleOperator = "operator" // and changes enterprises and peers
-	RoleSecurity = "security" // reads, and keeps the manual trusted servers
+	RoleViewer   = "viewer"   // reads
+	RoleOperator = "operator" // reads, and changes enterprises and peers
+	RoleSecurity = "security" // reads, and keeps the manual trusted servers, not peers
 	RoleAuditor  = "auditor"  // reads, also the history
 	RoleAdmin    = "admin"    // may do everything
 )

@@ -3,12 +3,9 @@ package client
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -20,9 +17,10 @@ import (
 //
 // No answer, 429 and 503 are tried again: a read changes nothing, and a write has
 // an idempotency key. A request that has none and must not be carried out twice
-// is repeated only when it was not carried out, see again. The waits grow from a tenth of a second, or are what
-// Retry-After says; a wait that does not fit into the client's patience ends it
-// at once. The error is an *Error, that of the last try.
+// is repeated only when it was not carried out, see again. The waits grow from a
+// tenth of a second, or are what Retry-After says; a wait that does not fit into
+// the client's patience ends it at once. The error is an *Error, that of the last
+// try.
 func (c *Client) do(ctx context.Context, r *request, out any) error {
 	if r.refusal != nil {
 		return r.refusal
@@ -63,12 +61,11 @@ func waits() backoff.BackOff {
 // the server asked for, or as it is. Of a server that is starting or asked too
 // often it is known that it did nothing.
 func again(r *request, err *Error) error {
-	var untrusted *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &untrusted):
+	case err.Untrusted():
 		return backoff.Permanent(err)
 	case err.Status == http.StatusTooManyRequests, err.Code == CodeStarting:
-	case r.once && !unsent(err):
+	case r.once && !err.Unsent():
 		return backoff.Permanent(err)
 	case err.Code == CodeNoAnswer, err.Status == http.StatusServiceUnavailable:
 	default:
@@ -78,12 +75,6 @@ func again(r *request, err *Error) error {
 		return &backoff.RetryAfterError{Duration: err.RetryAfter}
 	}
 	return err
-}
-
-// unsent reports whether no connection was made, so that nothing was sent.
-func unsent(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // try sends r once and returns the body of success.

@@ -129,8 +129,8 @@ func (c *console) eventTail() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tail [ENTERPRISE]", Short: "Follow events as they happen, until interrupted", Args: optionalArguments("ENTERPRISE"),
 		Long: `Prints each event when it happens, after every list shows it. With -o json it is
-one JSON object a line. A connection that is lost is made again, and nothing is
-missed. Interrupting it is success.`,
+one JSON object a line. A connection that is lost is made again, which is said on
+standard error, and nothing is missed. Interrupting it is success.`,
 		Example: "  peering events tail demo-acme\n  peering events tail --after 0 -o json",
 	}
 	flags := cmd.Flags()
@@ -149,6 +149,7 @@ missed. Interrupting it is success.`,
 		if err != nil {
 			return err
 		}
+		q.Connection = func(lost error) { tellConnection(cmd.ErrOrStderr(), lost) }
 		print := c.eventPrinter(cmd.OutOrStdout())
 		if err = api.Follow(cmd.Context(), q, print); cmd.Context().Err() != nil {
 			err = nil // that is how it ends
@@ -156,6 +157,15 @@ missed. Interrupting it is success.`,
 		return err
 	}
 	return c.completions(cmd, enterpriseNames)
+}
+
+// tellConnection says that the connection is lost, or there again.
+func tellConnection(out io.Writer, lost error) {
+	if lost != nil {
+		fmt.Fprintf(out, "The connection is lost and is made again: %v\n", lost)
+		return
+	}
+	fmt.Fprintln(out, "The connection is there again; nothing was missed.")
 }
 
 // eventPrinter prints events one by one.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -24,7 +23,10 @@ const (
 )
 
 // refusedError says that a part of what was asked for was refused.
-type refusedError struct{ err error }
+type refusedError struct {
+	err  error
+	hint string // what to do about it; "": nothing that is known
+}
 
 func (e refusedError) Error() string { return e.err.Error() }
 func (e refusedError) Unwrap() error { return e.err }
@@ -69,26 +71,23 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// untrusted reports whether nothing was sent because the server's certificate is
-// not signed by anybody who may.
-func untrusted(err error) bool {
-	var failed *tls.CertificateVerificationError
-	return errors.As(err, &failed)
-}
-
 // hints are the lines below an error: what else is known, and what to do.
 func hints(cmd *cobra.Command, err error) []string {
 	var lines []string
 	if exitCode(err) == exitUsage && cmd != nil {
 		lines = append(lines, fmt.Sprintf("See %q.", cmd.CommandPath()+" --help"))
 	}
-	var e *client.Error
-	if !errors.As(err, &e) {
+	var partly refusedError
+	if errors.As(err, &partly) && partly.hint != "" {
+		lines = append(lines, partly.hint)
+	}
+	e := apiError(err)
+	if e == nil {
 		return lines
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
-	case untrusted(err):
+	case e.Untrusted():
 		lines = append(lines, "A server whose certificate comes from a private authority needs that authority's: --ca-file or "+envCAFile+".")
 	case e.Code == client.CodeNoAnswer:
 		lines = append(lines, "Is `peering serve` running? Its address is given by --server or "+envServer+".")

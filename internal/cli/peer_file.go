@@ -92,9 +92,9 @@ func sortRows(rows []peerRow) {
 	})
 }
 
-// readPeers reads a file of peers, CSV or JSON. The error says what is wrong and
-// where.
-func readPeers(stdin io.Reader, name string) ([]peerRow, error) {
+// readPeers reads a file of peers, CSV or JSON; without their ids if so asked. The
+// error says what is wrong and where.
+func readPeers(stdin io.Reader, name string, ignoreIDs bool) ([]peerRow, error) {
 	in := stdin
 	if name != stdio {
 		f, err := os.Open(name) // #nosec G304 -- the file that was asked for
@@ -121,28 +121,7 @@ func readPeers(stdin io.Reader, name string) ([]peerRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range rows {
-		if err := r.check(); err != nil {
-			return nil, fmt.Errorf("%s: %w", r.place, err)
-		}
-	}
-	return rows, nil
-}
-
-// check refuses what the file alone shows to be wrong.
-func (r peerRow) check() error {
-	if r.fields["id"] == "" && r.fields["description"] == "" {
-		return errors.New("has neither an id nor a description")
-	}
-	if v := r.fields["port"]; v != "" {
-		if _, err := strconv.Atoi(v); err != nil {
-			return fmt.Errorf("port: %q is not a whole number", v)
-		}
-	}
-	if v := r.fields["enabled"]; v != "" && v != "true" && v != "false" {
-		return fmt.Errorf("enabled: %q is neither true nor false", v)
-	}
-	return nil
+	return rows, checkRows(rows, ignoreIDs)
 }
 
 // readCSV reads rows below a header of field names.
@@ -192,21 +171,13 @@ func plainCell(v string) string {
 	return strings.TrimSpace(v)
 }
 
-// readJSON reads a list of objects, or what a list of the API answers.
+// readJSON reads a list of objects.
 func readJSON(data []byte) ([]peerRow, error) {
 	var list []map[string]any
-	if data[0] == '{' {
-		var page struct {
-			Items *[]map[string]any `json:"items"`
-		}
-		if err := json.Unmarshal(data, &page); err != nil {
-			return nil, fmt.Errorf("is not JSON: %w", err)
-		}
-		if page.Items == nil {
-			return nil, errors.New(`must be a list, or an object with the list "items"`)
-		}
-		list = *page.Items
-	} else if err := json.Unmarshal(data, &list); err != nil {
+	if data[0] != '[' {
+		return nil, errors.New("must be a list of objects: [{…}, …]")
+	}
+	if err := json.Unmarshal(data, &list); err != nil {
 		return nil, fmt.Errorf("is not a list of objects: %w", err)
 	}
 	var rows []peerRow

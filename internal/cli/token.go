@@ -3,9 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net"
 
 	"github.com/spf13/cobra"
 
@@ -18,9 +16,12 @@ func (c *console) tokens() *cobra.Command {
 		Long: `The tokens: each has one role, for one enterprise or for all. While there is none,
 callers on the server's own machine may do everything, and nobody else anything.
 
-Roles: viewer reads; operator also changes enterprises and peers; security also
-keeps the trusted servers that were added by hand; auditor also reads the
-history; admin may do everything.`,
+Roles, each with what it says and no more:
+  viewer    reads
+  operator  reads, and changes enterprises and peers
+  security  reads, and keeps the trusted servers that were added by hand, not peers
+  auditor   reads, also the history
+  admin     may do everything`,
 	}
 	cmd.AddCommand(c.tokenCreate(), c.tokenList(), c.tokenRevoke())
 	return cmd
@@ -43,7 +44,7 @@ the server's own machine need a token too.`,
   peering token create --role operator --enterprise demo-acme --note provisioning`,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&t.Role, "role", "", "what it may: viewer, operator, security, auditor or admin")
+	flags.StringVar(&t.Role, "role", "", "what it may, see peering token --help: viewer, operator, security, auditor or admin")
 	flags.StringVar((*string)(&t.Enterprise), "enterprise", "", "the only `enterprise` that it is for (default: all)")
 	flags.StringVar(&t.Note, "note", "", "what it is for, at most 100 characters; the history shows it")
 	complete(cmd, "role", roles()...)
@@ -75,12 +76,15 @@ the server's own machine need a token too.`,
 // perhapsMade reports whether the request has left, and it is not known what
 // became of it.
 func perhapsMade(err error) bool {
-	var dial *net.OpError
-	switch client.Code(err) {
+	e := apiError(err)
+	if e == nil {
+		return false
+	}
+	switch e.Code {
 	case client.CodeUnavailable, client.CodeUnexpected:
 		return true
 	case client.CodeNoAnswer:
-		return !untrusted(err) && (!errors.As(err, &dial) || dial.Op != "dial")
+		return !e.Unsent()
 	}
 	return false
 }
