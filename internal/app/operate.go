@@ -123,7 +123,7 @@ func (o *operations) Discard(ctx context.Context, name string, at events.Seq, d 
 	defer tick.Stop()
 	for {
 		if _, err := o.DeadEvent(ctx, name, at); err != nil { // it is not dead, or it cannot be told
-			return nil //nolint:nilerr // it is discarded, whatever came of it
+			return nil
 		}
 		select {
 		case <-tick.C:

@@ -148,7 +148,7 @@ func (a *api) removeEnterprise(ctx context.Context, c *call) (*reply[Receipt], e
 	}
 	n, err := within(ctx, writeTimeout, func(ctx context.Context) (int, error) { return c.Tokens.RevokeAll(ctx, c.principal, ent) })
 	if err != nil {
-		a.refuse(c.r, err) // for the log
+		_ = a.refuse(c.r, err) // it is for the log
 		out.Body.Warnings = append(out.Body.Warnings, domain.Warning{
 			Code: warnTokensLeft, Message: "the enterprise is removed, but the tokens that are for it could not be revoked; revoke them, or somebody who registers the id again shares it with their holders",
 		})

@@ -48,7 +48,7 @@ func (postgres) lockTable(ctx context.Context, tx *sqlx.Tx, name string) error {
 }
 
 func (postgres) analyse(ctx context.Context, tx *sqlx.Tx, name string) error {
-	_, err := tx.ExecContext(ctx, "ANALYZE "+name)
+	_, err := tx.ExecContext(ctx, "ANALYSE "+name)
 	return err
 }
 
