@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -119,7 +118,7 @@ func (k *Keeper) Revoke(ctx context.Context, by Principal, id string) (readmodel
 	err := k.tokens.Revoke(ctx, id, by.Actor, k.moment(), func(t readmodel.Token, live []readmodel.Token) error {
 		hash = t.Hash
 		if !by.May(Administer) || !sees(by, t) {
-			return noToken(id)
+			return errNoToken()
 		}
 		if t.Live() && isRoot(t) && countRoots(live) == 1 {
 			return &domain.Error{Code: domain.Invalid, Field: "token", Msg: "it is the last " + string(Admin) + " token for all enterprises: make another one first"}
@@ -127,7 +126,7 @@ func (k *Keeper) Revoke(ctx context.Context, by Principal, id string) (readmodel
 		return nil
 	})
 	if errors.Is(err, readmodel.ErrNotFound) {
-		err = noToken(id)
+		err = errNoToken()
 	}
 	var refused *domain.Error
 	if !errors.As(err, &refused) {
@@ -161,7 +160,7 @@ func (k *Keeper) Token(ctx context.Context, by Principal, id string) (readmodel.
 	k.flush(ctx)
 	t, err := k.tokens.ByID(ctx, id)
 	if errors.Is(err, readmodel.ErrNotFound) || err == nil && !sees(by, t) {
-		return readmodel.Token{}, noToken(id)
+		return readmodel.Token{}, errNoToken()
 	}
 	return t, err
 }
@@ -175,8 +174,10 @@ func (k *Keeper) List(ctx context.Context, by Principal, q readmodel.TokenQuery)
 	return k.tokens.List(ctx, q)
 }
 
-func noToken(id string) error {
-	return &domain.Error{Code: domain.NotFound, Msg: fmt.Sprintf("there is no token %q", id)}
+// errNoToken does not repeat what was asked for: it may be a token in the wrong
+// place.
+func errNoToken() error {
+	return &domain.Error{Code: domain.NotFound, Msg: "there is no such token; one is named by its id"}
 }
 
 // sees reports whether a token exists for a principal: one for all enterprises

@@ -75,6 +75,7 @@ func runServe(ctx context.Context, c config.Config, stdout io.Writer, log *slog.
 		return err
 	}
 	if c.NATSListen != "" {
+		log.Warn("whoever can connect to the NATS server on this machine can read and write the log, whatever tokens there are", "nats", server.Addr())
 		if _, err := fmt.Fprintf(stdout, "nats=%s\n", server.Addr()); err != nil {
 			return errors.Join(fmt.Errorf("standard output: %w", err), listener.Close())
 		}
