@@ -136,20 +136,24 @@ func (c *cache[R, P, K]) each(fn func(*R)) {
 	}
 }
 
-// tellAfter is how many rows a table has to grow by at least before the planner
-// is told.
-const tellAfter = 5000
+// The planner is told of a table when it has tellAfter rows, and again whenever
+// it has grown by tellFactor times what it was: looking takes as long as writing
+// thousands of rows.
+const (
+	tellAfter  = 5000
+	tellFactor = 8
+)
 
-// tell tells the planner how large the table is whenever it has doubled. One that
-// takes a table of many rows for an empty one reads all of it for every key that
-// is looked for.
+// tell tells the planner what is in the table. One that knows nothing takes the
+// index whose first column says least, and reads all of an enterprise for every
+// key that is looked for.
 func (c *cache[R, P, K]) tell(ctx context.Context, d dialect, tx *sqlx.Tx, g generation, list []change[R]) error {
 	for _, ch := range list {
 		if ch.stored == nil {
 			c.untold++
 		}
 	}
-	if c.untold < max(tellAfter, c.told) {
+	if c.untold < max(tellAfter, tellFactor*c.told) {
 		return nil
 	}
 	c.told, c.untold = c.told+c.untold, 0
