@@ -23,11 +23,7 @@ type operations struct {
 
 // operate opens the operations, and ends their jobs with the process.
 func (p *process) operate(ctx context.Context) error {
-	l, err := p.events.get(ctx)
-	if err != nil {
-		return err
-	}
-	db, err := p.tables.get(ctx)
+	l, db, err := p.logAndTables(ctx)
 	if err != nil {
 		return err
 	}

@@ -31,11 +31,7 @@ func readModels() []*readModel {
 
 // project keeps the read models up to date. They do not wait for one another.
 func (p *process) project(ctx context.Context) error {
-	l, err := p.events.get(ctx)
-	if err != nil {
-		return err
-	}
-	db, err := p.tables.get(ctx)
+	l, db, err := p.logAndTables(ctx)
 	if err != nil {
 		return err
 	}

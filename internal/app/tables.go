@@ -26,6 +26,16 @@ func (p *process) openTables(ctx context.Context) error {
 	return nil
 }
 
+// logAndTables waits for the log and the database; the error is ctx's.
+func (p *process) logAndTables(ctx context.Context) (*eventLog, *readmodel.DB, error) {
+	l, err := p.events.get(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := p.tables.get(ctx)
+	return l, db, err
+}
+
 // openDatabase opens the database once it answers, with its tables made.
 func openDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*readmodel.DB, error) {
 	db, err := readmodel.Open(ctx, c.DatabaseURL)

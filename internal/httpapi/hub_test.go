@@ -241,9 +241,7 @@ func TestExport_endsWhenItsTokenIsRevoked(t *testing.T) {
 	s.write(201, "POST", enterprisesURL, hq)
 	s.bulk(200, bulkURL, strings.Join(puts(0, 10_000), "\n"), "Content-Type", typeNDJSON, "Reason", strings.Repeat("r", 490)) // more than connections buffer
 	s.settle()
-	if _, _, err := s.tokens.Create(t.Context(), access.Loopback(), access.Grant{Role: access.Admin}); err != nil {
-		t.Fatal(err)
-	}
+	s.bearerOf(access.Admin, "")
 	token, secret, err := s.tokens.Create(t.Context(), access.Loopback(), access.Grant{Role: access.Auditor})
 	if err != nil {
 		t.Fatal(err)

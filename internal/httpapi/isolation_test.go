@@ -114,10 +114,7 @@ func TestIsolation_everyRouteAndFilter(t *testing.T) {
 	doc := into[walked](t, ask(x.http, "GET", "/openapi.json", ""))
 	asked := 0
 	for _, role := range access.Roles() {
-		_, secret, err := x.tokens.Create(t.Context(), access.Loopback(), access.Grant{Role: role, Enterprise: "acme"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		secret := x.bearerOf(role, "acme")
 		send := func(method, target, body, contentType string) answer {
 			asked++
 			a := x.bearer(secret, method, target, body, contentType)
@@ -214,10 +211,7 @@ func (s *stack) bearer(secret, method, target, body, contentType string) answer 
 func TestIsolation_listsAndCountsAreOfOneEnterprise(t *testing.T) {
 	x := newTenants(t)
 	x.settle()
-	_, secret, err := x.tokens.Create(t.Context(), access.Loopback(), access.Grant{Role: access.Admin, Enterprise: "acme"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	secret := x.bearerOf(access.Admin, "acme")
 	get := func(target string) answer {
 		a := x.bearer(secret, "GET", target, "", "")
 		if a.Code >= 500 {
@@ -275,16 +269,10 @@ func TestIsolation_stream(t *testing.T) {
 	x.settle()
 	secrets := map[access.Role]string{}
 	for _, role := range access.Roles() {
-		_, secret, err := x.tokens.Create(t.Context(), access.Loopback(), access.Grant{Role: role, Enterprise: "acme"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		secret := x.bearerOf(role, "acme")
 		secrets[role] = secret
 	}
-	_, root, err := x.tokens.Create(t.Context(), access.Loopback(), access.Grant{Role: access.Admin})
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := x.bearerOf(access.Admin, "")
 	server := x.server()
 	var own []*listener
 	for _, secret := range secrets {
