@@ -75,6 +75,7 @@ func (p *process) run(ctx context.Context, listener net.Listener) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	p.addChecks() // before anybody can ask: without them it would seem to be ready
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group.Go(func() error {

@@ -60,7 +60,6 @@ func (p *process) work(ctx context.Context) error {
 			group.Go(func() error { return part(ctx) })
 		}
 	}
-	p.addChecks()
 	start(true, func(ctx context.Context) error { p.health.run(ctx); return nil })
 	start(true, p.openLog)
 	start(p.decides() || p.projects(), p.openTables)
