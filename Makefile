@@ -39,7 +39,7 @@ bench: ## benchmarks, ours beside the reference in the same run (about ten minut
 	go test -run '^$$' -bench . -benchmem ./internal/events ./internal/domain
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME (5s)
+fuzz: ## every fuzz target for FUZZTIME (10000x)
 	bash .ci/run fuzz
 
 .PHONY: lint
