@@ -48,6 +48,7 @@ func layoutOf(t reflect.Type) *layout {
 		}
 		switch {
 		case m.time, m.kind == reflect.String, m.kind == reflect.Int, m.kind == reflect.Uint64:
+		case f.Type == reflect.TypeFor[[]string]():
 		case m.kind == reflect.Struct:
 			if m.contents = layoutOf(f.Type); m.contents == nil {
 				return nil
@@ -114,6 +115,12 @@ func (m member) value(data []byte, v reflect.Value) (rest []byte, ok bool) {
 			v.SetString(string(text))
 		}
 		return rest, ok
+	case m.kind == reflect.Slice:
+		list, rest, ok := plainTexts(data)
+		if ok {
+			v.Set(reflect.ValueOf(list))
+		}
+		return rest, ok
 	default:
 		n, rest, ok := plainNumber(data)
 		switch {
@@ -143,6 +150,23 @@ func plainText(data []byte) (text, rest []byte, ok bool) {
 		}
 	}
 	return data[:end], data[end+1:], true
+}
+
+// plainTexts reads a JSON array of at least one plainText, without spaces.
+func plainTexts(data []byte) (list []string, rest []byte, ok bool) {
+	if len(data) == 0 || data[0] != '[' {
+		return nil, nil, false
+	}
+	for {
+		text, rest, ok := plainText(data[1:])
+		if !ok || len(rest) == 0 || rest[0] != ',' && rest[0] != ']' {
+			return nil, nil, false
+		}
+		list, data = append(list, string(text)), rest
+		if data[0] == ']' {
+			return list, data[1:], true
+		}
+	}
 }
 
 // plainNumber reads a JSON number without sign, fraction and exponent that fits

@@ -27,9 +27,9 @@ func unmarshal(e Event, data []byte) (any, error) {
 	return v.Elem().Interface(), err
 }
 
-// without are the events that have a list, which no layout describes; all
+// without are the events with a list of structs, which no layout describes; all
 // others must be read the quick way, or the quick way is for nothing.
-var without = map[Type]bool{"PeerNoticeRaised": true, "PeerNoticeAcknowledged": true, "PeerCertificateSeen": true}
+var without = map[Type]bool{"PeerNoticeRaised": true, "PeerNoticeAcknowledged": true}
 
 func TestLayout_readsWhatEncodeWrites(t *testing.T) {
 	for typ, full := range samples() {
@@ -72,6 +72,12 @@ func TestLayout_leavesTheRestToJSON(t *testing.T) {
 	} {
 		if got, ok := readAs(PeerRenamed{}, []byte(data)); ok {
 			t.Errorf("%s: read as %+v", name, got)
+		}
+	}
+	for _, names := range []string{`[]`, `["a", "b"]`, `["a",]`, `["a"`, `["a"x]`, `[1]`, `[`, `null`, `"a"`, ``} {
+		data := strings.Replace(`{"peer":"p","not_before":"2026-01-02T03:04:05Z","not_after":"2026-01-02T03:04:05Z","issuer":"i","subject":"s","names":N,"fingerprint":"f"}`, "N", names, 1)
+		if got, ok := readAs(PeerCertificateSeen{}, []byte(data)); ok {
+			t.Errorf("%s: read as %+v", names, got)
 		}
 	}
 	for _, number := range []string{"-1", "1.5", "1e3", "007", "1234567890123456789", `"1"`, "", "+1"} {

@@ -138,8 +138,15 @@ func Default() *Registry {
 	Register[TrustedServerRenamed](r, 1)
 	Register[TrustedServerChanged](r, 1)
 	Register[TrustedServerRemoved](r, 1)
-	Register[PeerStatusChanged](r, 1)
-	Register[PeerVersionDetected](r, 1)
-	Register[PeerCertificateSeen](r, 1)
+	Register[PeerStatusChanged](r, 2)
+	r.Upcast("PeerStatusChanged", 1, withMore)
+	Register[PeerVersionDetected](r, 2)
+	r.Upcast("PeerVersionDetected", 1, withMore)
+	Register[PeerCertificateSeen](r, 2)
+	r.Upcast("PeerCertificateSeen", 1, withMore)
 	return r
 }
+
+// withMore is the step to a version that only has more fields, all of them
+// optional: what was stored before reads as one that leaves them out.
+func withMore(data json.RawMessage) (json.RawMessage, error) { return data, nil }

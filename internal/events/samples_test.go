@@ -49,11 +49,12 @@ func samples() map[Type]Event {
 			Peer: peer, From: StatusUp, To: StatusDown,
 			Cause: Cause{Layer: "tls", Code: "name_mismatch", Message: "The certificate names pbx.globex.example, not mas.globex.example."},
 			Since: at, ConfigSeq: 41, ProbeStarted: at.Add(-1500 * time.Millisecond),
+			Resolved: []string{"192.0.2.7", "2001:db8::7"},
 		},
-		PeerVersionDetected{Peer: peer, From: "9.4", To: "9.7.1.105"},
+		PeerVersionDetected{Peer: peer, From: "9.4", To: "9.7.1.105", ConfigSeq: 41},
 		PeerCertificateSeen{
 			Peer: peer, NotBefore: at, NotAfter: at.AddDate(1, 0, 0), Issuer: "CN=Globex CA", Subject: "CN=mas.globex.example",
-			Names: []string{"mas.globex.example", "pbx.globex.example"}, Fingerprint: "5f4dcc3b5aa765d61d8327deb882cf99",
+			Names: []string{"mas.globex.example", "pbx.globex.example"}, Fingerprint: "5f4dcc3b5aa765d61d8327deb882cf99", ConfigSeq: 41,
 		},
 	}
 	byType := make(map[Type]Event, len(all))

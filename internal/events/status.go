@@ -35,6 +35,8 @@ type PeerStatusChanged struct {
 	Since        time.Time `json:"since"`
 	ConfigSeq    Seq       `json:"config_seq"`
 	ProbeStarted time.Time `json:"probe_started"`
+	// Resolved are the addresses that the hostname stood for, at most 16.
+	Resolved []string `json:"resolved,omitempty"`
 }
 
 // PeerVersionDetected says which version the peer showed; it replaces an
@@ -43,6 +45,8 @@ type PeerVersionDetected struct {
 	Peer PeerID `json:"peer"`
 	From string `json:"from"`
 	To   string `json:"to"`
+	// ConfigSeq is the configuration that was probed; 0: not noted.
+	ConfigSeq Seq `json:"config_seq,omitempty"`
 }
 
 // PeerCertificateSeen describes the certificate that the peer showed, when it
@@ -55,6 +59,8 @@ type PeerCertificateSeen struct {
 	Subject     string    `json:"subject"`
 	Names       []string  `json:"names,omitempty"`
 	Fingerprint string    `json:"fingerprint"` // SHA-256 of the DER form, hex
+	// ConfigSeq is the configuration that was probed; 0: not noted.
+	ConfigSeq Seq `json:"config_seq,omitempty"`
 }
 
 // Type returns the stored name.
