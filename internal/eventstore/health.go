@@ -27,7 +27,7 @@ func NewHealth(nc *nats.Conn) (*Health, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eventstore: %w", err)
 	}
-	return &Health{wire{nc, events.Stream}, js}, nil
+	return &Health{wire{nc: nc, stream: events.Stream}, js}, nil
 }
 
 // Report is the state of the log for the health page.

@@ -34,7 +34,7 @@ func NewJetStream(nc *nats.Conn, codec events.Codec) (*JetStream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &JetStream{wire: wire{nc, events.Stream}, pub: pub, codec: codec}, nil
+	return &JetStream{wire: wire{nc: nc, stream: events.Stream}, pub: pub, codec: codec}, nil
 }
 
 // Append is described at Store. It ends within five seconds. An answer that

@@ -22,7 +22,7 @@ type Reader struct{ wire }
 
 // NewReader returns a reader on nc, which the caller closes after the last call
 // has returned.
-func NewReader(nc *nats.Conn) *Reader { return &Reader{wire{nc, events.Stream}} }
+func NewReader(nc *nats.Conn) *Reader { return &Reader{wire{nc: nc, stream: events.Stream}} }
 
 // Follow is described at projection.Source. It survives a lost connection and a
 // change of leader by itself. It ends with ErrNoStream or ErrStreamChanged when

@@ -71,11 +71,15 @@ func (w wire) open(ctx context.Context, filter string, after events.Seq, limit i
 	}
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
+	begin := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: uint64(after) + 1}
+	if w.newest && after == 0 {
+		begin = jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
+	}
 	_, err = js.CreateConsumer(ctx, w.stream, jetstream.ConsumerConfig{
 		Name:              s.consumer,
 		FilterSubject:     filter,
-		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       uint64(after) + 1,
+		DeliverPolicy:     begin.DeliverPolicy,
+		OptStartSeq:       begin.OptStartSeq,
 		AckPolicy:         jetstream.AckNonePolicy,
 		InactiveThreshold: inactive,
 		Replicas:          1,

@@ -24,7 +24,7 @@ func NewOutcomes(nc *nats.Conn) (*StreamOutcomes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &StreamOutcomes{wire{nc, OutcomesStream}, pub}, nil
+	return &StreamOutcomes{wire{nc: nc, stream: OutcomesStream}, pub}, nil
 }
 
 // Find is described at Outcomes. It asks the leader.

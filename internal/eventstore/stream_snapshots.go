@@ -50,7 +50,7 @@ func NewSnapshots(nc *nats.Conn) (*StreamSnapshots, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &StreamSnapshots{wire{nc, SnapshotsStream}, wire{nc, events.Stream}, pub}, nil
+	return &StreamSnapshots{wire{nc: nc, stream: SnapshotsStream}, wire{nc: nc, stream: events.Stream}, pub}, nil
 }
 
 // piece is one message of a snapshot, with what its headers say.

@@ -58,15 +58,16 @@ func (o StreamOptions) withDefaults() StreamOptions {
 // the server's own limit must allow.
 func (o StreamOptions) Reserved() int64 {
 	var sum int64
-	for _, c := range o.withDefaults().streams() {
+	o = o.withDefaults()
+	for _, c := range append(o.streams(), o.samplesStream()) {
 		sum += c.MaxBytes
 	}
 	return sum
 }
 
-// streams are the streams as they must be.
-func (o StreamOptions) streams() []jetstream.StreamConfig {
-	common := jetstream.StreamConfig{
+// common is what every stream has.
+func (o StreamOptions) common() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
 		Storage:           jetstream.FileStorage,
 		Replicas:          o.Replicas,
 		Discard:           jetstream.DiscardNew,
@@ -77,7 +78,11 @@ func (o StreamOptions) streams() []jetstream.StreamConfig {
 		MaxConsumers:      -1,
 		Metadata:          map[string]string{formatKey: strconv.Itoa(Format)},
 	}
-	log, outcomes, snapshots, health := common, common, common, common
+}
+
+// streams are the streams as they must be, but for that of the samples.
+func (o StreamOptions) streams() []jetstream.StreamConfig {
+	log, outcomes, snapshots, health := o.common(), o.common(), o.common(), o.common()
 
 	log.Name = events.Stream
 	log.Description = "What happened: the history that everything else is derived from."

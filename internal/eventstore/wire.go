@@ -23,6 +23,9 @@ import (
 type wire struct {
 	nc     *nats.Conn
 	stream string
+	// newest has a reading from the start begin with the newest message of each
+	// subject instead of the first.
+	newest bool
 }
 
 // requestTimeout bounds one question to the leader: a question that is lost,
