@@ -191,7 +191,7 @@ func TestJudgement_flapping(t *testing.T) {
 		"not before":                                      {toAndFro + "rrruu" + quiet, with(entered)},
 		"quiet may be down":                               {toAndFro + strings.Repeat("r", 23), with(entered, "33: down refused since 11")},
 		"quiet may be degraded":                           {toAndFro + "rrruu" + strings.Repeat("c", 20), with(entered, "35: degraded certificate_expiring since 16")},
-		"the end needs one more finding like it":                  {toAndFro + "rrruu" + strings.Repeat(".", 40) + "ru", with(entered, "57: up since 14")},
+		"the end needs one more finding like it":          {toAndFro + "rrruu" + strings.Repeat(".", 40) + "ru", with(entered, "57: up since 14")},
 		"a change makes it loud again":                    {toAndFro + "rrruu" + quiet[1:] + "rrr" + strings.Repeat("r", 19), with(entered)},
 		"by hand, a success clears at once":               {toAndFro + "rrrR" + "U", with(entered, "15: up since 15")},
 		"by hand, of a peer that answers too":             {toAndFro + "rrruu" + "C", with(entered, "16: degraded certificate_expiring since 16")},
