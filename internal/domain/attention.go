@@ -57,7 +57,7 @@ func (r JudgeRules) Attention(b Before, s Seen) []events.Cause {
 	if b.Version != "" && s.Version == "" {
 		list = append(list, events.Cause{
 			Layer: events.LayerHTTP, Code: CauseVersionUnreadable,
-			Message: fmt.Sprintf("the version, last %s, could not be read any more", printable(b.Version)),
+			Message: fmt.Sprintf("The version, last %s, could not be read any more.", printable(b.Version)),
 		})
 	}
 	return list
@@ -75,7 +75,7 @@ func (r JudgeRules) expiring(s Seen) (c events.Cause, urgent bool) {
 	}
 	return events.Cause{
 		Layer: events.LayerTLS, Code: CauseCertificateExpiring,
-		Message: fmt.Sprintf("the certificate ends on %s (%s left on %s)",
+		Message: fmt.Sprintf("The certificate ends on %s (%s left on %s).",
 			s.NotAfter.UTC().Format(time.DateOnly), count(days, "day"), s.Started.UTC().Format(time.DateOnly)),
 	}, days <= urgentDays
 }
@@ -95,7 +95,7 @@ func drift(b Before, s Seen) []events.Cause {
 		}
 		return []events.Cause{{
 			Layer: events.LayerDNS, Code: CauseAddressDrift,
-			Message: fmt.Sprintf("the trusted entry names %s, but the hostname resolves to %s", b.TrustedHost, few(addresses)),
+			Message: fmt.Sprintf("The trusted entry names %s, but the hostname resolves to %s.", b.TrustedHost, few(addresses)),
 		}}
 	}
 	if !b.NameCovered || s.NotAfter.IsZero() && len(s.Names) == 0 || NameCovers(s.Names, b.TrustedHost) {
@@ -103,7 +103,7 @@ func drift(b Before, s Seen) []events.Cause {
 	}
 	return []events.Cause{{
 		Layer: events.LayerTLS, Code: CauseNameDrift,
-		Message: fmt.Sprintf("the trusted entry names %s, but the certificate is for %s", b.TrustedHost, few(s.Names)),
+		Message: fmt.Sprintf("The trusted entry names %s, but the certificate is for %s.", b.TrustedHost, few(s.Names)),
 	}}
 }
 

@@ -109,20 +109,20 @@ func TestAttention_messagesNameWhatIsWrong(t *testing.T) {
 		}
 		return out
 	}
-	certificate, version := "the certificate ends on 2026-01-06 (1 day left on 2026-01-05)", "the version, last 9.7, could not be read any more"
+	certificate, version := "The certificate ends on 2026-01-06 (1 day left on 2026-01-05).", "The version, last 9.7, could not be read any more."
 	if diff := cmp.Diff([]string{
-		certificate, "the trusted entry names 192.0.2.10, but the hostname resolves to 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4 and 2 more", version,
+		certificate, "The trusted entry names 192.0.2.10, but the hostname resolves to 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4 and 2 more.", version,
 	}, messages("192.0.2.10")); diff != "" {
 		t.Error(diff)
 	}
 	s.Names = []string{"evil\x1b[2J\u00e9", strings.Repeat("a", 1_000_000)}
 	if diff := cmp.Diff([]string{
-		certificate, "the trusted entry names sbc.acme.example, but the certificate is for evil?[2J?, " + strings.Repeat("a", domain.MaxHostname), version,
+		certificate, "The trusted entry names sbc.acme.example, but the certificate is for evil?[2J?, " + strings.Repeat("a", domain.MaxHostname) + ".", version,
 	}, messages("sbc.acme.example")); diff != "" {
 		t.Error(diff)
 	}
 	s.Names = nil
-	if got := messages("sbc.acme.example")[1]; !strings.HasSuffix(got, "the certificate is for none") {
+	if got := messages("sbc.acme.example")[1]; !strings.HasSuffix(got, "the certificate is for none.") {
 		t.Errorf("got %q", got)
 	}
 }

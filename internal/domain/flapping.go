@@ -3,6 +3,7 @@ package domain
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/peering/peering/internal/events"
@@ -20,11 +21,11 @@ type flapping struct {
 func flaps(v verdict, times int, within time.Duration) verdict {
 	last := "it answered"
 	if v.side() == failing {
-		last = "it did not answer: " + cmp.Or(v.cause.Message, v.cause.Code)
+		last = "it did not answer: " + strings.TrimSuffix(cmp.Or(v.cause.Message, v.cause.Code), ".")
 	}
 	return verdict{events.StatusDegraded, events.Cause{
 		Layer: events.LayerPolicy, Code: CauseFlapping,
-		Message: fmt.Sprintf("went between answering and not answering %d times within %s; last, %s", times, spell(within), last),
+		Message: fmt.Sprintf("The peer went between answering and not answering %d times within %s; last, %s.", times, spell(within), last),
 	}, v.since}
 }
 

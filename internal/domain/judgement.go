@@ -173,7 +173,7 @@ func (j Judgement) Isolate(at time.Time) (Judgement, *Change) {
 	}
 	j.raw = verdict{events.StatusUnknown, events.Cause{
 		Layer: events.LayerPolicy, Code: CauseProberIsolated,
-		Message: "most peers stopped answering the prober at the same time, so it may be the prober that is cut off",
+		Message: "Most peers stopped answering the prober at the same time, so it may be the prober that is cut off.",
 	}, at}
 	j.flap, j.streak, j.quick = nil, streak{}, 0
 	return j, j.change()

@@ -23,7 +23,7 @@ func probeAt(n int) time.Time { return domaintest.Start().Add(time.Duration(n) *
 // attention. In capitals the probe was made by hand; "u" answers without fault.
 func causes() map[rune]events.Cause {
 	return map[rune]events.Cause{
-		'r': {Layer: events.LayerConnect, Code: "refused", Message: "connection refused"},
+		'r': {Layer: events.LayerConnect, Code: "refused", Message: "connection refused."},
 		't': {Layer: events.LayerConnect, Code: "timeout", Message: "no answer"},
 		'x': {Layer: events.LayerTLS, Code: "timeout", Message: "no answer"},
 		'c': {Layer: events.LayerTLS, Code: domain.CauseCertificateExpiring, Message: "the certificate ends on 2026-01-20"},
@@ -211,7 +211,7 @@ func TestJudgement_flapping(t *testing.T) {
 
 func TestJudgement_flappingSaysHowOftenAndWhatItWasLast(t *testing.T) {
 	for script, want := range map[string]string{
-		toAndFro + "rrr": "went between answering and not answering 5 times within 5 minutes; last, it did not answer: connection refused",
+		toAndFro + "rrr": "The peer went between answering and not answering 5 times within 5 minutes; last, it did not answer: connection refused.",
 	} {
 		j, _ := play(domain.NewJudgement(conn(events.StatusUp, 0), nil), domain.DefaultJudgeRules(), script)
 		if got := j.Cause().Message; got != want {
@@ -219,7 +219,7 @@ func TestJudgement_flappingSaysHowOftenAndWhatItWasLast(t *testing.T) {
 		}
 	}
 	j, _ := play(domain.NewJudgement(conn(events.StatusDown, 'r'), nil), domain.DefaultJudgeRules(), "uurrruurrruu")
-	if got := j.Cause().Message; j.Cause().Code != domain.CauseFlapping || !strings.HasSuffix(got, "; last, it answered") {
+	if got := j.Cause().Message; j.Cause().Code != domain.CauseFlapping || !strings.HasSuffix(got, "; last, it answered.") {
 		t.Errorf("got %q", got)
 	}
 }

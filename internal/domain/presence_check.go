@@ -43,7 +43,7 @@ type PresenceFacts struct {
 	TrustedHost string
 
 	// Probe is the latest probe of the peer under its present configuration.
-	// Without one, NotProbed says why, as half a sentence; it may be empty.
+	// Without one, NotProbed says why; it may be empty.
 	Probe     *events.Sample
 	NotProbed string
 
@@ -160,9 +160,9 @@ func (f PresenceFacts) layer(name string) PresenceStep {
 	}
 	step, found := f.step(name)
 	switch {
-	case !found && f.broken(name) != "":
+	case !found && f.broken() != "":
 		return PresenceStep{
-			name, CheckUnknown, f.said(fmt.Sprintf("not tried: the probe ended at the layer %s", f.broken(name))),
+			name, CheckUnknown, f.said("not tried: the probe ended at the layer " + f.broken()),
 			"Repair what the probe ended at first.",
 		}
 	case !found:
@@ -174,7 +174,7 @@ func (f PresenceFacts) layer(name string) PresenceStep {
 	}
 	message := step.Message
 	if c := f.Probe.Cause; f.Probe.OK && c.Layer == name {
-		message += "; " + c.Message
+		message = sentence(message) + " " + sentence(c.Message)
 	}
 	return PresenceStep{name, CheckOK, f.said(message), ""}
 }
@@ -182,27 +182,22 @@ func (f PresenceFacts) layer(name string) PresenceStep {
 // step finds what the probe says of a layer. That policy kept the probe from
 // connecting is said of the connect layer.
 func (f PresenceFacts) step(layer string) (events.Step, bool) {
-	about := func(layer string) func(events.Step) bool {
-		return func(s events.Step) bool { return s.Layer == layer }
-	}
-	at := slices.IndexFunc(f.Probe.Steps, about(layer))
-	if at < 0 && layer == events.LayerConnect {
-		at = slices.IndexFunc(f.Probe.Steps, about(events.LayerPolicy))
-	}
+	at := slices.IndexFunc(f.Probe.Steps, func(s events.Step) bool {
+		return s.Layer == layer || layer == events.LayerConnect && s.Layer == events.LayerPolicy && !s.OK
+	})
 	if at < 0 {
 		return events.Step{}, false
 	}
 	return f.Probe.Steps[at], true
 }
 
-// broken is the layer that the probe failed at, "" for none but this one.
-func (f PresenceFacts) broken(besides string) string {
-	for _, s := range f.Probe.Steps {
-		if !s.OK && s.Layer != besides {
-			return s.Layer
-		}
+// broken is the layer that the probe failed at; "": none.
+func (f PresenceFacts) broken() string {
+	at := slices.IndexFunc(f.Probe.Steps, func(s events.Step) bool { return !s.OK })
+	if at < 0 {
+		return ""
 	}
-	return ""
+	return f.Probe.Steps[at].Layer
 }
 
 func (f PresenceFacts) versions() PresenceStep {
@@ -262,5 +257,5 @@ func (f PresenceFacts) fresh() bool {
 
 // said makes a sentence of what the probe found, with its age.
 func (f PresenceFacts) said(what string) string {
-	return sentence(fmt.Sprintf("%s (%s ago)", strings.TrimSuffix(what, "."), spell(f.Now.Sub(f.Probe.Started))))
+	return sentence(fmt.Sprintf("%s (%s ago)", strings.TrimSuffix(strings.TrimSpace(what), "."), spell(f.Now.Sub(f.Probe.Started))))
 }
