@@ -7,21 +7,30 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
 )
 
-// Target is a peer that is to be probed and how it is reached.
+// Target is a peer that is to be probed: how it is reached, and what the log
+// says of it.
 type Target struct {
 	Enterprise       events.EnterpriseID
 	Peer             events.PeerID
 	Hostname         string // what the peer's certificate must name
 	Port             int
 	PeerEnterpriseID events.EnterpriseID
-	// Config is the configuration event these values come from: a verdict about
-	// an older one says nothing about the peer as it is now.
-	Config events.Seq
+	Address          string // that its trusted-server entry names; empty: it follows the hostname
 
-	enabled bool
+	// Connection is its status. A verdict that does not count there says nothing
+	// about the peer as it is now.
+	Connection events.Connection
+	StatusSeq  events.Seq // of the last event about its status
+	history
+}
+
+// Key names the peer.
+func (t *Target) Key() domain.PeerKey {
+	return domain.PeerKey{Enterprise: t.Enterprise, Peer: t.Peer}
 }
 
 // Targets is the set of peers to be probed: the enabled MiCollab peers. It is
@@ -87,13 +96,42 @@ func (t *Targets) Of(ent events.EnterpriseID) iter.Seq[Target] {
 	var out []Target
 	if t.held[ent] == 0 {
 		for _, p := range t.peers[ent] {
-			if p.enabled {
+			if p.Connection.Enabled {
 				out = append(out, *p)
 			}
 		}
 	}
 	slices.SortFunc(out, func(a, b Target) int { return cmp.Compare(a.Peer, b.Peer) })
 	return slices.Values(out)
+}
+
+// Get returns a target as it is now; false when the peer is not to be probed.
+func (t *Targets) Get(key domain.PeerKey) (Target, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	p := t.peers[key.Enterprise][key.Peer]
+	if p == nil || !p.Connection.Enabled || t.held[key.Enterprise] != 0 {
+		return Target{}, false
+	}
+	return *p, true
+}
+
+// All returns the keys of all targets as they are now.
+func (t *Targets) All() []domain.PeerKey {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var out []domain.PeerKey
+	for ent, peers := range t.peers {
+		if t.held[ent] != 0 {
+			continue
+		}
+		for id, p := range peers {
+			if p.Connection.Enabled {
+				out = append(out, domain.PeerKey{Enterprise: ent, Peer: id})
+			}
+		}
+	}
+	return out
 }
 
 // Skip passes an event that cannot be read. A status event takes nothing away
@@ -119,20 +157,11 @@ func (t *Targets) Apply(r events.Recorded) {
 	switch e := r.Event.(type) {
 	case events.PeerAdded:
 		t.add(r, e)
-	case events.PeerHostnameChanged:
-		t.change(r, e.Peer, func(p *Target) { p.Hostname, p.Port = e.To, e.ToPort })
-	case events.PeerEnterpriseChanged:
-		t.change(r, e.Peer, func(p *Target) { p.PeerEnterpriseID = e.To })
-	case events.PeerDisabled:
-		t.change(r, e.Peer, func(p *Target) { p.enabled = false })
-	case events.PeerEnabled:
-		t.change(r, e.Peer, func(p *Target) { p.enabled = true })
-	case events.PeerDeleted:
-		t.change(r, e.Peer, func(p *Target) { p.enabled = false })
-		delete(t.peers[r.Enterprise], e.Peer)
 	case events.EnterpriseRemoved:
 		delete(t.peers, r.Enterprise)
 		delete(t.enabled, r.Enterprise)
+	case events.PeerEvent:
+		t.change(r, e)
 	}
 }
 
@@ -145,27 +174,50 @@ func (t *Targets) add(r events.Recorded, e events.PeerAdded) {
 		peers = map[events.PeerID]*Target{}
 		t.peers[r.Enterprise] = peers
 	}
-	peers[e.Peer] = &Target{
+	p := &Target{
 		Enterprise: r.Enterprise, Peer: e.Peer,
-		Hostname: e.Hostname, Port: e.Port, PeerEnterpriseID: e.PeerEnterpriseID,
-		Config: r.Seq, enabled: true,
+		Hostname: e.Hostname, Port: e.Port, PeerEnterpriseID: e.PeerEnterpriseID, Address: e.Address,
 	}
+	p.Connection.Apply(r)
+	peers[e.Peer] = p
 	t.enabled[r.Enterprise]++
 }
 
 // change edits a peer that is known; an external one is not.
-func (t *Targets) change(r events.Recorded, id events.PeerID, edit func(*Target)) {
-	p := t.peers[r.Enterprise][id]
+func (t *Targets) change(r events.Recorded, e events.PeerEvent) {
+	p := t.peers[r.Enterprise][e.PeerID()]
 	if p == nil {
 		return
 	}
-	was := p.enabled
-	edit(p)
-	p.Config = r.Seq
+	was := p.Connection.Enabled
+	p.apply(r)
+	is := p.Connection.Enabled
+	if _, deleted := e.(events.PeerDeleted); deleted {
+		delete(t.peers[r.Enterprise], p.Peer)
+		is = false
+	}
 	switch {
-	case was && !p.enabled:
+	case was && !is:
 		t.enabled[r.Enterprise]--
-	case !was && p.enabled:
+	case !was && is:
 		t.enabled[r.Enterprise]++
 	}
+}
+
+// apply folds an event of the peer.
+func (t *Target) apply(r events.Recorded) {
+	switch e := r.Event.(type) {
+	case events.PeerHostnameChanged:
+		t.Hostname, t.Port = e.To, e.ToPort
+		t.history = history{}
+	case events.PeerEnterpriseChanged:
+		t.PeerEnterpriseID = e.To
+	case events.PeerAddressChanged:
+		t.Address = e.To
+		t.AddressSeen, t.NameCovered = false, false
+	case events.PeerVersionDetected, events.PeerCertificateSeen, events.PeerStatusChanged:
+		t.StatusSeq = r.Seq
+		t.remember(r, t.Connection, t.Address)
+	}
+	t.Connection.Apply(r)
 }

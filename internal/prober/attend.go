@@ -1,0 +1,121 @@
+package prober
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/peering/peering/internal/events"
+)
+
+// attend says that this prober is there, and shares the peers out again when who
+// is there has changed. It returns with ctx's error alone: a beat that is not
+// acknowledged is tried again with the next.
+func (p *Prober) attend(ctx context.Context) error {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for failing := false; ; {
+		err := p.beat(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if (err != nil) != failing {
+			failing = err != nil
+			p.log.Warn("saying that this prober is there", "acknowledged", !failing, "err", err)
+		}
+		p.share()
+		for _, id := range p.roster.forgotten(time.Now()) {
+			if err := p.o.Registry.Forget(ctx, id); err != nil {
+				p.log.Debug("a prober of long ago could not be forgotten", "member", id, "err", err)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (p *Prober) beat(ctx context.Context) error {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, leaseFor)
+	defer cancel()
+	if err := p.o.Registry.Beat(ctx, p.member()); err != nil {
+		return err
+	}
+	p.roster.acknowledged(began, time.Now())
+	return nil
+}
+
+// member is what this prober says of itself.
+func (p *Prober) member() Member {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Member{
+		ID: p.id, Started: p.started, Targets: p.targets.Len(), Owned: len(p.peers),
+		Isolated: p.isolated, Muted: p.muted.Load(), Held: maps.Clone(p.held),
+	}
+}
+
+// share shares the peers out anew when who is there has changed. Peers that
+// change hands are judged anew, from what the log says.
+func (p *Prober) share() {
+	live := p.roster.live(time.Now())
+	p.mu.Lock()
+	before := p.members
+	p.members = live
+	p.mu.Unlock()
+	if slices.Equal(before, live) {
+		return
+	}
+	p.log.Info("the peers are shared out anew", "probers", live)
+	p.refreshAll()
+}
+
+// watch hears the other probers.
+func (p *Prober) watch(ctx context.Context) error {
+	return p.o.Registry.Watch(ctx, func(m Member, old time.Duration) {
+		p.roster.hear(m, time.Now().Add(-old))
+		if m.Left || m.ID != p.id {
+			p.share()
+		}
+	})
+}
+
+// leave says that this prober stops, so that nobody waits for it.
+func (p *Prober) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	m := p.member()
+	m.Left, m.Owned = true, 0
+	if err := p.o.Registry.Beat(ctx, m); err != nil {
+		p.log.Debug("leaving could not be said", "err", err)
+	}
+}
+
+// Status is how a prober is, for health reports.
+type Status struct {
+	Seq      events.Seq    // the position in the log up to which its targets are right
+	Targets  int           // all that are to be probed
+	Owned    int           // those that this one probes
+	Late     time.Duration // how long the one that is due longest has been waiting
+	Isolated bool          // it suspects itself
+	Muted    bool          // the log is too full for reports
+	Leased   bool          // it may speak for what it owns
+	Probers  int           // that are known to be there
+	Held     int           // enterprises that are not probed, because an event cannot be read
+}
+
+// Status describes the prober as it is now.
+func (p *Prober) Status() Status {
+	now := time.Now()
+	_, _, leased := p.roster.lease(now)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Status{
+		Seq: p.targets.Seq(), Targets: p.targets.Len(), Owned: len(p.peers), Late: p.schedule.late(now),
+		Isolated: p.isolated, Muted: p.muted.Load(), Leased: leased, Probers: len(p.members), Held: len(p.targets.Held()),
+	}
+}

@@ -1,0 +1,172 @@
+package prober
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/probe"
+)
+
+// peer is a target that this prober owns.
+type peer struct {
+	judgement domain.Judgement
+	config    events.Seq // that it is judged under
+	reported  events.Seq // the last event of its status that the judgement knows
+	since     time.Time  // owned since
+
+	address     string // trusted, that the next two are about
+	addressSeen bool
+	nameCovered bool
+
+	asked []chan<- Report // by whom, for the next probe
+}
+
+// When peers are probed.
+const (
+	settleAfter  = 1500 * time.Millisecond // a peer without a verdict
+	jitter       = 0.1                     // of the interval, either way
+	adoptEvery   = 2 * time.Millisecond    // peers that come together are spread out
+	backoffShare = 10                      // one that has been down for a time: a tenth of that
+	maxBackoff   = 5 * time.Minute
+)
+
+// refresh brings what is known of peers in line with the log and with who owns
+// them.
+func (p *Prober) refresh(keys ...domain.PeerKey) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.caughtUp {
+		return
+	}
+	now := time.Now()
+	var fresh []Target
+	for _, key := range keys {
+		t, ok := p.targets.Get(key)
+		known := p.peers[key]
+		switch {
+		case !ok || owner(p.members, key) != p.id:
+			p.drop(key)
+		case known == nil:
+			fresh = append(fresh, t)
+		case known.config != t.Connection.From:
+			p.judge(known, &t)
+			p.isolation.Forget(key)
+			p.schedule.put(key, t.Hostname, now)
+		case known.reported < t.StatusSeq:
+			p.judge(known, &t)
+		}
+	}
+	spread := min(time.Duration(len(fresh))*adoptEvery, p.o.Interval)
+	for i := range fresh {
+		p.adopt(&fresh[i], now, now.Add(time.Duration(rand.Float64()*float64(spread)))) // #nosec G404 -- to spread
+	}
+	p.rouse()
+}
+
+// refreshAll is refresh for every peer there is, or was.
+func (p *Prober) refreshAll() {
+	keys := p.targets.All()
+	p.mu.Lock()
+	for key := range p.peers {
+		if _, ok := p.targets.Get(key); !ok {
+			keys = append(keys, key)
+		}
+	}
+	p.mu.Unlock()
+	p.refresh(keys...)
+}
+
+// adopt begins to probe a target.
+func (p *Prober) adopt(t *Target, now, due time.Time) {
+	known := &peer{since: now}
+	p.judge(known, t)
+	p.peers[t.Key()] = known
+	s := known.judgement
+	if s.Status() == events.StatusUp || s.Status() == events.StatusDegraded || s.Cause().Code == domain.CauseProberIsolated {
+		p.isolation.Expect(t.Key(), t.Hostname)
+	}
+	p.schedule.put(t.Key(), t.Hostname, due)
+}
+
+// drop ends the probing of a peer.
+func (p *Prober) drop(key domain.PeerKey) {
+	known := p.peers[key]
+	if known == nil {
+		return
+	}
+	known.answer(Report{Error: errNotProbed})
+	delete(p.peers, key)
+	p.isolation.Forget(key)
+	p.schedule.remove(key)
+}
+
+// judge begins to judge a peer anew, from what the log says.
+func (p *Prober) judge(known *peer, t *Target) {
+	known.judgement = domain.NewJudgement(t.Connection, t.Flips)
+	known.config, known.reported = t.Connection.From, t.StatusSeq
+}
+
+// rouse has whoever waits for the next probe look again.
+func (p *Prober) rouse() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// answer tells everybody who asked, and forgets them.
+func (k *peer) answer(r Report) {
+	for _, asked := range k.asked {
+		asked <- r
+	}
+	k.asked = nil
+}
+
+// finding is what a probe found, in the terms of the rules, and what the peer was
+// seen to have at some time.
+func (k *peer) finding(r domain.JudgeRules, t *Target, res *probe.Result, byHand bool) domain.Finding {
+	f := domain.Finding{Started: res.Started, Failure: res.Failure, ByHand: byHand}
+	if res.Failure != (events.Cause{}) {
+		return f
+	}
+	if k.address != t.Address {
+		k.address, k.addressSeen, k.nameCovered = t.Address, false, false
+	}
+	seen := domain.Seen{Started: res.Started, Addresses: res.Addresses, Version: res.Version}
+	if c := res.Certificate; c != nil {
+		seen.NotAfter, seen.Names = c.NotAfter, c.Names
+	}
+	f.Attention = r.Attention(domain.Before{
+		Version: t.Version, TrustedHost: t.Address,
+		AddressSeen: k.addressSeen || t.AddressSeen, NameCovered: k.nameCovered || t.NameCovered,
+	}, seen)
+	if t.Address != "" {
+		k.addressSeen = k.addressSeen || domain.AddressMatches(t.Address, seen.Addresses)
+		k.nameCovered = k.nameCovered || domain.NameCovers(seen.Names, t.Address)
+	}
+	return f
+}
+
+// due is when a peer is to be probed next, after a probe that began at started.
+// One that is down for long is looked at more rarely, so that what is dead does
+// not take the places of what lives.
+func (p *Prober) due(known *peer, started, now time.Time) time.Time {
+	interval := p.o.Interval
+	switch {
+	case len(known.asked) > 0:
+		return now
+	case known.judgement.Settling():
+		return now.Add(settleAfter)
+	case known.judgement.Status() == events.StatusDown:
+		down := now.Sub(known.judgement.Since())
+		interval = max(interval, min(down/backoffShare, maxBackoff))
+	}
+	shift := (2*rand.Float64() - 1) * jitter * float64(interval) // #nosec G404 -- to spread
+	next := started.Add(interval + time.Duration(shift))
+	if next.Before(now) {
+		return now
+	}
+	return next
+}

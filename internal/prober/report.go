@@ -1,0 +1,92 @@
+package prober
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
+	"github.com/peering/peering/internal/probe"
+)
+
+// How often the events of a certificate or version that was noted before may
+// come again: servers behind one name may show several in turn.
+const (
+	certificateAgain = 6 * time.Hour
+	versionAgain     = 5 * time.Minute
+)
+
+// maxResolved is how many addresses an event names.
+const maxResolved = 16
+
+// changesOf are the events that one probe leads to, the status last.
+func changesOf(t *Target, res *probe.Result, change *domain.Change) []events.Event {
+	var out []events.Event
+	config := t.Connection.From
+	if c := res.Certificate; c != nil && newCertificate(t, c, res.Started) {
+		seen := *c
+		seen.Peer, seen.ConfigSeq = t.Peer, config
+		out = append(out, seen)
+	}
+	if v := res.Version; v != "" && v != t.Version && domain.CheckVersion(v) == nil &&
+		(t.Version == "" || res.Started.Sub(t.VersionAt) >= versionAgain) {
+		out = append(out, events.PeerVersionDetected{Peer: t.Peer, From: t.Version, To: v, ConfigSeq: config})
+	}
+	if change != nil {
+		out = append(out, events.PeerStatusChanged{
+			Peer: t.Peer, From: t.Connection.Status, To: change.To, Cause: change.Cause, Since: micro(change.Since),
+			ConfigSeq: config, ProbeStarted: micro(res.Started), Resolved: resolved(res),
+		})
+	}
+	return out
+}
+
+func newCertificate(t *Target, c *events.PeerCertificateSeen, now time.Time) bool {
+	if c.Fingerprint == t.Certificate {
+		return false
+	}
+	return !slices.Contains(t.Certificates, c.Fingerprint) || now.Sub(t.CertificateAt) >= certificateAgain
+}
+
+func resolved(res *probe.Result) []string {
+	var out []string
+	for _, a := range res.Addresses[:min(len(res.Addresses), maxResolved)] {
+		out = append(out, a.String())
+	}
+	return out
+}
+
+// micro is a time as events keep it.
+func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// errOutdated says that somebody else reported on the peer since.
+var errOutdated = errors.New("prober: somebody else has reported on the peer")
+
+// append adds the events of one peer behind after. errOutdated: nothing was
+// written, and what the peer is judged by has to be read again. Any other error:
+// perhaps written; the log tells.
+func (p *Prober) append(ctx context.Context, t *Target, after events.Seq, list []events.Event) (events.Seq, error) {
+	id := events.CommandID("probe-" + uuid.NewString())
+	envelopes := make([]events.Envelope, len(list))
+	for i, e := range list {
+		envelopes[i] = events.Envelope{
+			ID: events.NewEventID(t.Enterprise, id, i), Enterprise: t.Enterprise, Time: micro(time.Now()),
+			CommandID: id, Index: i, Count: len(list), CorrelationID: string(id), Actor: "prober:" + p.id, Event: e,
+		}
+	}
+	seq, err := p.o.Store.Append(ctx, events.StatusSubject(t.Enterprise, t.Peer), after, envelopes...)
+	var conflict *eventstore.ConflictError
+	switch {
+	case errors.As(err, &conflict):
+		return 0, fmt.Errorf("%w: %w", errOutdated, err)
+	case err != nil:
+		return 0, err
+	}
+	return seq, nil
+}
