@@ -32,6 +32,7 @@ func Layers() map[string]Layer {
 		"internal/bus":        {Imports: []string{"internal/access", "internal/command", "internal/domain", "internal/events", "internal/readmodel"}},
 		"internal/projection": {Imports: []string{"internal/events", "internal/readmodel"}},
 		"internal/readmodel":  {Imports: []string{"internal/events"}},
+		"internal/probe":      {Imports: []string{"internal/events"}},
 		"internal/prober":     {Imports: []string{"internal/domain", "internal/events", "internal/eventstore"}},
 		"internal/access":     {Imports: []string{"internal/readmodel", "internal/domain", "internal/events"}},
 		"internal/httpapi":    {Imports: []string{"internal/access", "internal/command", "internal/readmodel", "internal/domain", "internal/events"}},
@@ -59,6 +60,7 @@ func Layers() map[string]Layer {
 // included, so that each can be replaced in one place.
 func Owners() map[string][]string {
 	return map[string][]string{
+		"code.dny.dev/ssrf":                       {"internal/probe"},
 		"github.com/ThreeDotsLabs/watermill":      {"internal/bus"},
 		"github.com/ThreeDotsLabs/watermill-nats": {"internal/bus"},
 		"github.com/jmoiron/sqlx":                 {"internal/readmodel"},
@@ -77,10 +79,12 @@ func testLibraries() []string {
 		"github.com/Shopify/toxiproxy",
 		"github.com/anishathalye/porcupine",
 		"github.com/google/go-cmp",
+		"github.com/miekg/dns",
 		"github.com/pb33f/libopenapi",
 		"github.com/pb33f/libopenapi-validator",
 		"github.com/peterldowns/pgtestdb",
 		"github.com/rogpeppe/go-internal",
+		"github.com/rs/zerolog",
 		"go.uber.org/goleak",
 		"golang.org/x/tools",
 		"pgregory.net/rapid",
