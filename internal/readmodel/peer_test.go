@@ -51,14 +51,20 @@ func TestPeer_whatEachConfigurationEventShows(t *testing.T) {
 		{
 			"hostname",
 			[]events.Event{events.PeerHostnameChanged{Peer: "p1", To: "pbx.example", ToPort: 443}},
-			func(p *Peer) { p.Hostname, p.Port = "pbx.example", 443 },
+			func(p *Peer) { p.Hostname, p.Port, p.StatusSince = "pbx.example", 443, p.UpdatedAt },
 		},
 		{
 			"address follows the hostname that is changed later",
 			[]events.Event{events.PeerAddressChanged{Peer: "p1"}, events.PeerHostnameChanged{Peer: "p1", To: "pbx.example", ToPort: 8443}},
-			func(p *Peer) { p.Hostname, p.Address, p.Host = "pbx.example", "", "pbx.example" },
+			func(p *Peer) {
+				p.Hostname, p.Address, p.Host, p.StatusSince = "pbx.example", "", "pbx.example", p.UpdatedAt
+			},
 		},
-		{"enterprise", []events.Event{events.PeerEnterpriseChanged{Peer: "p1", To: "globex-at"}}, func(p *Peer) { p.PeerEnterpriseID = "globex-at" }},
+		{
+			"enterprise",
+			[]events.Event{events.PeerEnterpriseChanged{Peer: "p1", To: "globex-at"}},
+			func(p *Peer) { p.PeerEnterpriseID, p.StatusSince = "globex-at", p.UpdatedAt },
+		},
 		{"dialing prefix", []events.Event{events.PeerDialingPrefixChanged{Peer: "p1", To: "#9"}}, func(p *Peer) { p.DialingPrefix = "#9" }},
 		{"no dialing prefix", []events.Event{events.PeerDialingPrefixChanged{Peer: "p1"}}, func(p *Peer) { p.DialingPrefix = "" }},
 		{"version", []events.Event{events.PeerVersionEntered{Peer: "p1", To: "9.3"}}, func(p *Peer) { p.Version, p.UPNPresence = "9.3", "no" }},
