@@ -57,9 +57,6 @@ type Timeline struct{ db *DB }
 // Timeline returns the queries of the timeline projection.
 func (db *DB) Timeline() *Timeline { return &Timeline{db} }
 
-// NewTimeline returns the queries of the timeline projection of db.
-func NewTimeline(db *DB) *Timeline { return db.Timeline() }
-
 // Await is Directory.Await for what Timeline shows.
 func (t *Timeline) Await(ctx context.Context, ent events.EnterpriseID, min events.Seq) error {
 	return t.db.await(ctx, timeline{}, ent, min)
