@@ -26,7 +26,9 @@ func (t *Timeline) Between(ctx context.Context, ent events.EnterpriseID, peer ev
 			return err
 		}
 		for i := range rows {
-			list = append(list, rows[i].period())
+			if rows[i].Until == 0 || rows[i].Until > rows[i].Began { // else it has no part in any time
+				list = append(list, rows[i].period())
+			}
 		}
 		windows, err = windowsBetween(ctx, tx, row.generation(), ent, peer, from, to)
 		return err
@@ -35,8 +37,7 @@ func (t *Timeline) Between(ctx context.Context, ent events.EnterpriseID, peer ev
 }
 
 // periodsBetween finds the first row and the last by when they began, and reads
-// what is between them. Of several that began together all but the last are
-// empty, and have no part in any time.
+// what is between them.
 func periodsBetween(g generation, ent events.EnterpriseID, peer events.PeerID, from, to time.Time) (string, []any) {
 	last := func(than string) string {
 		return fmt.Sprintf("COALESCE((SELECT l.sequence FROM %s l WHERE l.enterprise = ? AND l.peer = ? AND l.began %s ?"+
