@@ -104,6 +104,9 @@ func variety(s *stage) {
 			{},
 		}[i%7]
 		s.happens(acme, append([]events.Event{e}, more...)...)
+		if i%4 < 3 {
+			s.keeps(sample(id, events.Seq(i%5), s.last+events.Seq(i%2)-1)) // #nosec G115 -- small
+		}
 	}
 }
 
