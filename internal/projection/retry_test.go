@@ -15,7 +15,7 @@ import (
 const directory = "directory"
 
 // peersTable is the table of the peers in the first generation.
-const peersTable = "directory_v1_g1_peers"
+const peersTable = "directory_v2_g1_peers"
 
 // discard is a decision of the tests.
 var discard = readmodel.Discard{By: "alice", At: day, Reason: "made by hand"}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/readmodel"
 )
@@ -44,8 +42,7 @@ func (r *Runner) Status() Status { return r.status.now() }
 // again. *StreamChangedError ends it: going on would mix two logs.
 func (r *Runner) Run(ctx context.Context) error {
 	defer r.watchTables(ctx)()
-	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = 50*time.Millisecond, maxPause
+	wait := patience()
 	takeOver := r.options.TakeOver
 	for {
 		began := r.status.now().Position

@@ -14,16 +14,16 @@ import (
 	"github.com/peering/peering/internal/testkit"
 )
 
-// writers write the directory and the audit, each at its own pace. Of the
-// directory only the position matters here, and what is held.
+// writers write all projections, each at its own pace. Of those that do not keep
+// the events only the position matters here, and what is held.
 type writers struct {
 	log    []events.Recorded
-	leases [2]*Lease
-	at     [2]events.Seq
-	held   [2]map[events.EnterpriseID]events.Seq
+	leases [3]*Lease
+	at     [3]events.Seq
+	held   [3]map[events.EnterpriseID]events.Seq
 }
 
-// restart makes new tables of both, empty and at base.
+// restart makes new tables of all, empty and at base.
 func (w *writers) restart(t *rapid.T, db *DB, base events.Seq) {
 	ctx := context.Background()
 	for k, p := range Projections() {
@@ -51,7 +51,7 @@ func (w *writers) restart(t *rapid.T, db *DB, base events.Seq) {
 	}
 }
 
-// isAudit says which of the two keeps events.
+// isAudit says which of them keeps events.
 const isAudit = 1
 
 // between are the events of ent (empty: of whoever is not held) in a range.
@@ -121,7 +121,7 @@ func (w *writers) release(t *rapid.T, k int, ent events.EnterpriseID, next event
 
 // step does something that happens to projections.
 func (w *writers) step(t *rapid.T) {
-	k := rapid.IntRange(0, 1).Draw(t, "projection")
+	k := rapid.IntRange(0, len(w.leases)-1).Draw(t, "projection")
 	ent := rapid.SampledFrom([]events.EnterpriseID{acme, beta}).Draw(t, "enterprise")
 	last := w.log[len(w.log)-1].Seq
 	to := min(last, w.at[k]+events.Seq(rapid.IntRange(1, 6).Draw(t, "by"))) // #nosec G115 -- small
@@ -141,19 +141,23 @@ func (w *writers) step(t *rapid.T) {
 	}
 }
 
-// heldAt is the first event of ent that one of the two is missing.
-func (w *writers) heldAt(ent events.EnterpriseID) events.Seq {
-	a, b := w.held[0][ent], w.held[1][ent]
-	if a == 0 || b != 0 && b < a {
-		return b
+// heldAt is the first event of ent that one of them is missing.
+func (w *writers) heldAt(ent events.EnterpriseID) (first events.Seq) {
+	for _, held := range w.held {
+		if at := held[ent]; at != 0 && (first == 0 || at < first) {
+			first = at
+		}
 	}
-	return a
+	return first
 }
 
-// visible reports whether both have passed r.
+// lowest is what all of them have passed.
+func (w *writers) lowest() events.Seq { return slices.Min(w.at[:]) }
+
+// visible reports whether all have passed r.
 func (w *writers) visible(r events.Recorded) bool {
 	at := w.heldAt(r.Enterprise)
-	return r.Seq <= min(w.at[0], w.at[1]) && (at == 0 || r.Seq < at)
+	return r.Seq <= w.lowest() && (at == 0 || r.Seq < at)
 }
 
 // reader follows the log as the live stream does.
@@ -188,7 +192,7 @@ func (r *reader) look(t *rapid.T, a *Audit, w *writers, limit int) {
 	if diff := cmp.Diff(expected, list, cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("after %d to %d (-want +got):\n%s", r.after, h.Position, diff)
 	}
-	if lower := min(w.at[0], w.at[1]); h.Position > lower || h.Position < lower && len(list) > limit {
+	if lower := w.lowest(); h.Position > lower || h.Position < lower && len(list) > limit {
 		t.Fatalf("looked up to %d of %d", h.Position, lower)
 	}
 	for ent, at := range r.held {
@@ -212,8 +216,8 @@ func (r *reader) look(t *rapid.T, a *Audit, w *writers, limit int) {
 	}
 }
 
-// TestPassed_readersMissNothing: however the two projections advance, hold
-// events back and let them go, a reader is told of an event once both have
+// TestPassed_readersMissNothing: however the projections advance, hold
+// events back and let them go, a reader is told of an event once all have
 // passed it, and up to where it is safe to resume it has seen everything.
 func TestPassed_readersMissNothing(t *testing.T) {
 	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
@@ -273,7 +277,10 @@ func TestHorizon_saysHowFarAReaderMayGo(t *testing.T) {
 		if _, _, err := a.Audit().Passed(t.Context(), "", 0, 9); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("without a directory: %v", err)
 		}
-		dir := acquireOf(t, a.DB, directory{})
+		dir, story := acquireOf(t, a.DB, directory{}), acquireOf(t, a.DB, timeline{})
+		if err := write(t, story, 99); err != nil {
+			t.Fatal(err)
+		}
 		a.happens(acme, registered(acme), added("p1", "Lyon"))       // 1, 2
 		a.happens(beta, registered(beta), added("p1", "Lyon"))       // 3, 4
 		a.happens(acme, events.PeerDisabled{Peer: "p1"})             // 5

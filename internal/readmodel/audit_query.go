@@ -194,17 +194,19 @@ func (a *Audit) Between(ctx context.Context, ent events.EnterpriseID, from, to e
 // horizon reads how far every projection is, and the tables of the events.
 func horizon(ctx context.Context, tx *sqlx.Tx) (h Horizon, g generation, err error) {
 	h = Horizon{Position: 1<<63 - 1, Held: map[events.EnterpriseID]events.Seq{}}
-	for _, p := range []Projection{directory{}, audit{}} {
+	for _, p := range Projections() {
 		row, err := active(ctx, tx, p)
 		if err != nil {
 			return h, g, err
 		}
-		g = row.generation() // that of the audit comes last
+		if p.Name() == (audit{}).Name() {
+			g = row.generation()
+		}
 		h.Position = min(h.Position, seq(row.Position))
 		if h.Stopped == "" {
 			h.Stopped = row.Stopped
 		}
-		held, err := heldOf(ctx, tx, g)
+		held, err := heldOf(ctx, tx, row.generation())
 		if err != nil {
 			return h, g, err
 		}

@@ -50,7 +50,7 @@ func TestDeadEvents_listed(t *testing.T) {
 		s.buries(acme, 10)
 		s.buries(beta, 11)
 		got := must(s.DeadEvent(t.Context(), "directory", 10))(t)
-		want := BuriedEvent{Projection: "directory", Version: 1, HeldAt: 10, DeadEvent: DeadEvent{
+		want := BuriedEvent{Projection: "directory", Version: directoryVersion, HeldAt: 10, DeadEvent: DeadEvent{
 			Seq: 10, Enterprise: acme, Subject: "peering.events.acme.config", Type: "PeerAdded", Error: "It does not fit", Stored: at(10),
 		}}
 		if diff := cmp.Diff(want, got); diff != "" {

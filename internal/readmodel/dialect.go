@@ -24,6 +24,9 @@ type dialect interface {
 	tableOptions(appends bool) string
 	// contains is a condition: text has the bound value in it.
 	contains(text string) string
+	// plain is a text of a projection in the order of the tables that no projection
+	// makes, so that the two can be compared by an index of those.
+	plain(text string) string
 	// lockSchema keeps others from making or dropping tables until tx ends.
 	lockSchema(ctx context.Context, tx *sqlx.Tx) error
 	// lockTable keeps others from writing a table until tx ends.

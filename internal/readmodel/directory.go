@@ -13,10 +13,13 @@ import (
 
 // Directory answers queries about enterprises, peers and trusted servers. Each
 // is answered from one moment of the projection. It is safe for concurrent use.
-type Directory struct{ db *DB }
+type Directory struct {
+	db       *DB
+	unprobed func(events.EnterpriseID) *Unprobed
+}
 
 // Directory returns the queries of the directory.
-func (db *DB) Directory() *Directory { return &Directory{db} }
+func (db *DB) Directory() *Directory { return &Directory{db: db} }
 
 // view runs fn in a transaction that sees one moment of the directory; row names
 // its tables and its position.
@@ -44,7 +47,7 @@ type directory struct{}
 
 // directoryVersion is raised when a table of the directory or the meaning of a
 // column changes; the tables are then filled again from the log.
-const directoryVersion = 1
+const directoryVersion = 2
 
 func (directory) Name() string    { return "directory" }
 func (directory) Version() int    { return directoryVersion }

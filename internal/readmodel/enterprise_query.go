@@ -58,6 +58,7 @@ func (d *Directory) Enterprises(ctx context.Context, q EnterpriseQuery) (Page[En
 		page = Page[Enterprise]{Items: make([]Enterprise, len(list)), NextCursor: next, Sequence: seq(row.Position)}
 		for i := range list {
 			page.Items[i] = list[i].enterprise(list[i].Shared)
+			d.probedBy(page.Items[i].ID).count(page.Items[i].ByStatus)
 		}
 		return nil
 	})
@@ -71,6 +72,7 @@ func (d *Directory) Enterprise(ctx context.Context, ent events.EnterpriseID) (En
 	err := d.view(ctx, "read enterprise", func(tx *sqlx.Tx, row stateRow) error {
 		e, err := enterpriseIn(ctx, tx, row.generation(), ent)
 		out = e.enterprise(e.Shared)
+		d.probedBy(ent).count(out.ByStatus)
 		return err
 	})
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // Projections are those that this program knows, in the versions that it reads.
-func Projections() []Projection { return []Projection{directory{}, audit{}} }
+func Projections() []Projection { return []Projection{directory{}, audit{}, timeline{}} }
 
 // FindProjection returns the projection with that name; the error wraps
 // ErrNotFound when this program knows none.

@@ -30,7 +30,7 @@ func (s *stage) listers() []lister {
 			page, err := dir.Enterprises(ctx, EnterpriseQuery{ListQuery: q})
 			return named(page, func(e Enterprise) string { return string(e.ID) }), err
 		}},
-		{"peers", slices.Sorted(maps.Keys(peerSorts(upnPresence("9.8")))), func(q ListQuery) (Page[string], error) {
+		{"peers", slices.Sorted(maps.Keys(peerSorts(s.dialect, upnPresence("9.8"), nil))), func(q ListQuery) (Page[string], error) {
 			page, err := dir.Peers(ctx, acme, PeerQuery{ListQuery: q})
 			return named(page, func(p Peer) string { return string(p.ID) }), err
 		}},
@@ -104,6 +104,9 @@ func variety(s *stage) {
 			{},
 		}[i%7]
 		s.happens(acme, append([]events.Event{e}, more...)...)
+		if i%4 < 3 {
+			s.keeps(sample(id, events.Seq(i%5), s.last+events.Seq(i%2)-1)) // #nosec G115 -- small
+		}
 	}
 }
 

@@ -57,11 +57,11 @@ func (f *directoryFold) addPeer(ent *enterpriseRow, r events.Recorded, e events.
 	}
 	p := &peerRow{
 		Enterprise: ent.ID, ID: e.Peer, Type: e.PeerType, Hostname: e.Hostname, Port: int64(e.Port), Address: e.Address, Host: cmp.Or(e.Address, e.Hostname),
-		PeerEnterpriseID: e.PeerEnterpriseID, DialingPrefix: e.DialingPrefix, Enabled: true, LastSeq: integer(r.Seq),
+		PeerEnterpriseID: e.PeerEnterpriseID, DialingPrefix: e.DialingPrefix, LastSeq: integer(r.Seq),
 	}
 	p.describe(e.Description)
 	p.enter(e.Version)
-	p.restart(r)
+	p.follow(r)
 	p.stamp(r)
 	ent.count("", p.Status)
 	f.peers.put(p)
@@ -88,11 +88,12 @@ func (f *directoryFold) changePeer(ent *enterpriseRow, r events.Recorded, e even
 	switch {
 	case isProbe(e):
 		p.report(e)
-	case p.configure(r, e):
+	case p.configure(e):
 		p.stamp(r)
 	default:
 		return misfit(r, "this program does not know how to apply it")
 	}
+	p.follow(r)
 	p.LastSeq = integer(r.Seq)
 	ent.count(status, p.Status)
 	f.peers.touch(p.key())
@@ -104,7 +105,7 @@ func (f *directoryFold) changePeer(ent *enterpriseRow, r events.Recorded, e even
 
 // configure applies a configuration event; it reports false for one that it
 // does not know, and has changed nothing then.
-func (p *peerRow) configure(r events.Recorded, event events.PeerEvent) bool {
+func (p *peerRow) configure(event events.PeerEvent) bool {
 	switch e := event.(type) {
 	case events.PeerRenamed:
 		p.describe(e.To)
@@ -112,20 +113,14 @@ func (p *peerRow) configure(r events.Recorded, event events.PeerEvent) bool {
 		p.Address = e.To
 	case events.PeerHostnameChanged:
 		p.Hostname, p.Port = e.To, int64(e.ToPort)
-		p.ProbedFrom = integer(r.Seq)
+		p.forget()
 	case events.PeerEnterpriseChanged:
 		p.PeerEnterpriseID = e.To
-		p.ProbedFrom = integer(r.Seq)
 	case events.PeerDialingPrefixChanged:
 		p.DialingPrefix = e.To
 	case events.PeerVersionEntered:
 		p.enter(e.To)
-	case events.PeerDisabled:
-		p.Enabled = false
-		p.restart(r)
-	case events.PeerEnabled:
-		p.Enabled = true
-		p.restart(r)
+	case events.PeerDisabled, events.PeerEnabled: // all that they do is done to the connection
 	case events.PeerNoticeRaised:
 		p.Notice = encoded(e.Changes)
 	case events.PeerNoticeAcknowledged:

@@ -3,6 +3,7 @@ package readmodel
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jmoiron/sqlx"
 
@@ -20,8 +21,8 @@ func (r listedPeer) sortValue() any      { return r.Sort }
 func (r listedPeer) tieValues() []string { return []string{string(r.ID)} }
 
 // peerSorts are the columns that the list can be sorted by; upn is the
-// expression of the computed one.
-func peerSorts(upn string) map[string]sortable {
+// expression of the computed one, and u who does not probe.
+func peerSorts(d dialect, upn string, u *Unprobed) map[string]sortable {
 	return map[string]sortable{
 		"id":                    byText("id"),
 		"type":                  byText("type"),
@@ -37,9 +38,11 @@ func peerSorts(upn string) map[string]sortable {
 		"version_source":        byText("version_source"),
 		"upn_presence":          byText(upn),
 		"enabled":               byInteger("enabled"),
-		"status":                byText("status"),
-		"status_cause":          byText("cause_code"),
-		"status_since":          byInteger("status_since"),
+		"status":                byText(u.status()),
+		"status_cause":          byText(u.causeCode()),
+		"status_since":          byInteger(u.since()),
+		sortLastProbe:           byInteger(ofProbe(d, "started")),
+		sortLatency:             byInteger(ofProbe(d, "latency_us")),
 		"certificate":           byInteger("certificate_not_after"),
 		"certificate.not_after": byInteger("certificate_not_after"),
 		"certificate.days_left": byInteger("certificate_not_after"),
@@ -49,6 +52,17 @@ func peerSorts(upn string) map[string]sortable {
 		"revision":              byInteger("revision"),
 		"updated_at":            byInteger("updated_at"),
 	}
+}
+
+// The sorts by what the last probes found: their order changes without an event.
+const (
+	sortLastProbe = "last_probe"
+	sortLatency   = "latency_ms"
+)
+
+func byProbe(sort string) bool {
+	sort = strings.TrimPrefix(sort, "-")
+	return sort == sortLastProbe || sort == sortLatency
 }
 
 // Peers lists the peers of an enterprise. ErrNotFound: there never was such an
@@ -61,36 +75,55 @@ func (d *Directory) Peers(ctx context.Context, ent events.EnterpriseID, q PeerQu
 		if err != nil {
 			return err
 		}
-		upn := upnPresence(e.Version)
-		l, err := d.peerListing(ent, q, upn)
-		if err != nil {
-			return err
-		}
-		k := pageKeyOf(row, ent, q)
-		var kept bool
-		if page, kept = d.db.pages.get(k, e.LastSeq); !kept {
-			list, next, err := fetch[listedPeer](ctx, tx, l, peerColumns(upn), k.table)
-			if err != nil {
-				return err
-			}
-			page = Page[Peer]{Items: make([]Peer, len(list)), NextCursor: next}
-			for i := range list {
-				page.Items[i] = list[i].peer(e.Version, list[i].UPN)
-			}
-			d.db.pages.put(k, e.LastSeq, page, pageBytes(k, list))
-		}
+		page, err = d.peerPage(ctx, tx, row, e.enterpriseRow, q)
 		page.Sequence = seq(row.Position)
-		return nil
+		return err
 	})
 	return page, err
 }
 
-func (d *Directory) peerListing(ent events.EnterpriseID, q PeerQuery, upn string) (*listing, error) {
+// peerPage returns a page that is kept, with what newer probes have found, or
+// reads it.
+func (d *Directory) peerPage(ctx context.Context, tx *sqlx.Tx, row stateRow, e enterpriseRow, q PeerQuery) (Page[Peer], error) {
+	upn, u := upnPresence(e.Version), d.probedBy(e.ID)
+	l, err := d.peerListing(e.ID, q, upn, u)
+	if err != nil {
+		return Page[Peer]{}, err
+	}
+	k := pageKeyOf(row, e.ID, q, u)
+	page, kept, probed := d.db.pages.get(k, e.LastSeq)
+	if kept && probed {
+		return page, nil
+	}
+	if kept && !byProbe(q.Sort) {
+		if err := addProbes(ctx, d.db.dialect, tx, row.generation(), e.ID, page.Items); err != nil {
+			return Page[Peer]{}, err
+		}
+		d.db.pages.renew(k, e.LastSeq, page.Items)
+		return page, nil
+	}
+	list, next, err := fetch[listedPeer](ctx, tx, l, peerColumns(upn), k.table+" p")
+	if err != nil {
+		return Page[Peer]{}, err
+	}
+	page = Page[Peer]{Items: make([]Peer, len(list)), NextCursor: next}
+	for i := range list {
+		page.Items[i] = list[i].peer(e.Version, list[i].UPN)
+		u.over(&page.Items[i])
+	}
+	if err := addProbes(ctx, d.db.dialect, tx, row.generation(), e.ID, page.Items); err != nil {
+		return Page[Peer]{}, err
+	}
+	d.db.pages.put(k, e.LastSeq, page, pageBytes(k, list))
+	return page, nil
+}
+
+func (d *Directory) peerListing(ent events.EnterpriseID, q PeerQuery, upn string, u *Unprobed) (*listing, error) {
 	bound := q
 	bound.ListQuery = ListQuery{}
 	l := &listing{
 		list: peers + " " + string(ent), query: bound, page: q.ListQuery,
-		sorts: peerSorts(upn), natural: "description", ties: "id",
+		sorts: peerSorts(d.db.dialect, upn, u), natural: "description", ties: "id",
 		key: "enterprise, id", walked: []string{"id", "description"},
 	}
 	l.and("enterprise = ?", ent)
@@ -101,7 +134,7 @@ func (d *Directory) peerListing(ent events.EnterpriseID, q PeerQuery, upn string
 	}
 	l.oneOf("status", string(q.Status), string(events.StatusUnknown), string(events.StatusUp), string(events.StatusDegraded),
 		string(events.StatusDown), string(events.StatusDisabled), string(events.StatusNA))
-	l.filter("status", "status", string(q.Status))
+	l.filter("status", u.status(), string(q.Status))
 	l.oneOf("type", string(q.Type), string(events.PeerMiCollab), string(events.PeerExternal))
 	l.filter("type", "type", string(q.Type))
 	l.check("description", q.Description)
@@ -126,17 +159,21 @@ func boolean(b bool) int {
 func (d *Directory) Peer(ctx context.Context, ent events.EnterpriseID, id events.PeerID) (Peer, error) {
 	var out Peer
 	err := d.view(ctx, "read peer", func(tx *sqlx.Tx, row stateRow) error {
-		e, err := enterpriseIn(ctx, tx, row.generation(), ent)
+		g := row.generation()
+		e, err := enterpriseIn(ctx, tx, g, ent)
 		if err != nil {
 			return err
 		}
-		query := fmt.Sprintf("SELECT %s FROM %s WHERE enterprise = ? AND id = ?", peerColumns(upnPresence(e.Version)), row.generation().table(peers))
+		query := fmt.Sprintf("SELECT %s FROM %s WHERE enterprise = ? AND id = ?", peerColumns(upnPresence(e.Version)), g.table(peers))
 		p, err := one[listedPeer](ctx, tx, query, ent, id)
 		if err != nil {
 			return err
 		}
-		out = p.peer(e.Version, p.UPN)
-		return nil
+		list := []Peer{p.peer(e.Version, p.UPN)}
+		d.probedBy(ent).over(&list[0])
+		err = addProbes(ctx, d.db.dialect, tx, g, ent, list)
+		out = list[0]
+		return err
 	})
 	return out, err
 }

@@ -51,14 +51,20 @@ func TestPeer_whatEachConfigurationEventShows(t *testing.T) {
 		{
 			"hostname",
 			[]events.Event{events.PeerHostnameChanged{Peer: "p1", To: "pbx.example", ToPort: 443}},
-			func(p *Peer) { p.Hostname, p.Port = "pbx.example", 443 },
+			func(p *Peer) { p.Hostname, p.Port, p.StatusSince = "pbx.example", 443, p.UpdatedAt },
 		},
 		{
 			"address follows the hostname that is changed later",
 			[]events.Event{events.PeerAddressChanged{Peer: "p1"}, events.PeerHostnameChanged{Peer: "p1", To: "pbx.example", ToPort: 8443}},
-			func(p *Peer) { p.Hostname, p.Address, p.Host = "pbx.example", "", "pbx.example" },
+			func(p *Peer) {
+				p.Hostname, p.Address, p.Host, p.StatusSince = "pbx.example", "", "pbx.example", p.UpdatedAt
+			},
 		},
-		{"enterprise", []events.Event{events.PeerEnterpriseChanged{Peer: "p1", To: "globex-at"}}, func(p *Peer) { p.PeerEnterpriseID = "globex-at" }},
+		{
+			"enterprise",
+			[]events.Event{events.PeerEnterpriseChanged{Peer: "p1", To: "globex-at"}},
+			func(p *Peer) { p.PeerEnterpriseID, p.StatusSince = "globex-at", p.UpdatedAt },
+		},
 		{"dialing prefix", []events.Event{events.PeerDialingPrefixChanged{Peer: "p1", To: "#9"}}, func(p *Peer) { p.DialingPrefix = "#9" }},
 		{"no dialing prefix", []events.Event{events.PeerDialingPrefixChanged{Peer: "p1"}}, func(p *Peer) { p.DialingPrefix = "" }},
 		{"version", []events.Event{events.PeerVersionEntered{Peer: "p1", To: "9.3"}}, func(p *Peer) { p.Version, p.UPNPresence = "9.3", "no" }},
@@ -210,6 +216,66 @@ func TestPeer_verdictsAboutAnOlderConfigurationDoNotCount(t *testing.T) {
 			s.happens(ent, status("p1", events.StatusDegraded, after))
 			if got := s.peer(ent, "p1").Status; got != events.StatusDegraded {
 				t.Errorf("%s: a verdict from after leaves it %s", c.change.Type(), got)
+			}
+		}
+	})
+}
+
+// TestPeer_anotherHostBeginsAnew: what the host before has shown is not of this
+// one, and what was entered counts again.
+func TestPeer_anotherHostBeginsAnew(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		s := newStage(t, d)
+		want := shown(acme, s.registers(acme, full()))
+		probed := want.Revision
+		s.happens(acme, status("p1", events.StatusDown, probed), events.PeerVersionDetected{Peer: "p1", To: "9.6", ConfigSeq: probed},
+			events.PeerCertificateSeen{Peer: "p1", NotAfter: at(900), ConfigSeq: probed})
+		if p := s.peer(acme, "p1"); p.Version != "9.6" || p.Certificate == nil || p.Status != events.StatusDown {
+			t.Fatalf("before: %+v", p)
+		}
+		last := s.happens(acme, events.PeerHostnameChanged{Peer: "p1", To: "mas.globex.example", ToPort: 443})
+		want.Port, want.StatusSince, want.Revision, want.UpdatedAt, want.LastSeq = 443, at(last), last, at(last), last
+		if diff := cmp.Diff(want, s.peer(acme, "p1")); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		page := must(s.Directory().Peers(t.Context(), acme, PeerQuery{ListQuery: ListQuery{Sort: "certificate"}}))(t)
+		if diff := cmp.Diff([]Peer{want}, page.Items); diff != "" {
+			t.Errorf("listed (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestPeer_whatWasSeenUnderAnOlderConfigurationDoesNotCount, unless it does not
+// say what was probed.
+func TestPeer_whatWasSeenUnderAnOlderConfigurationDoesNotCount(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		s := newStage(t, d)
+		for i, c := range []struct {
+			change events.Event
+			config events.Seq // of what was seen, after the first
+			counts bool
+		}{
+			{events.PeerRenamed{Peer: "p1", To: "Bonn"}, 1, true},
+			{events.PeerHostnameChanged{Peer: "p1", To: "pbx.example"}, 1, false},
+			{events.PeerHostnameChanged{Peer: "p1", To: "pbx.example"}, 2, true},
+			{events.PeerHostnameChanged{Peer: "p1", To: "pbx.example"}, 0, true},
+			{events.PeerEnterpriseChanged{Peer: "p1", To: "globex-at"}, 1, false},
+			{events.PeerDisabled{Peer: "p1"}, 1, false},
+			{events.PeerDisabled{Peer: "p1"}, 2, false},
+			{events.PeerDisabled{Peer: "p1"}, 0, true},
+		} {
+			ent := events.EnterpriseID(fmt.Sprintf("ent-%d", i))
+			first := s.registers(ent)
+			s.happens(ent, full())
+			s.happens(ent, c.change)
+			config := c.config
+			if config != 0 {
+				config += first
+			}
+			s.happens(ent, events.PeerVersionDetected{Peer: "p1", To: "9.6", ConfigSeq: config}, events.PeerCertificateSeen{Peer: "p1", NotAfter: at(900), ConfigSeq: config})
+			p := s.peer(ent, "p1")
+			if (p.Version == "9.6") != c.counts || (p.Certificate != nil) != c.counts {
+				t.Errorf("%T, seen under %d: %s, %+v", c.change, c.config, p.Version, p.Certificate)
 			}
 		}
 	})

@@ -47,20 +47,20 @@ func TestPlan_listsUseAnIndex(t *testing.T) {
 	err := dir.view(t.Context(), "test", func(tx *sqlx.Tx, row stateRow) error {
 		g := row.generation()
 		p, e := peerTable(), g.table(peers)
-		for sort := range peerSorts(upn) {
-			l, err := dir.peerListing(acme, PeerQuery{ListQuery: ListQuery{Sort: sort}}, upn)
+		for sort := range peerSorts(s.dialect, upn, nil) {
+			l, err := dir.peerListing(acme, PeerQuery{ListQuery: ListQuery{Sort: sort}}, upn, nil)
 			if err != nil {
 				return err
 			}
-			got := plan(t, tx, l, p.list(), e)
-			rows := "SEARCH " + e + " USING PRIMARY KEY (enterprise=?"
+			got := plan(t, tx, l, p.list(), e+" p")
+			rows := "SEARCH p USING PRIMARY KEY (enterprise=?"
 			switch sort {
 			case "id", "description":
-				if !strings.HasPrefix(got, "SEARCH "+e) || strings.Contains(got, "SCAN") || strings.Contains(got, "TEMP B-TREE") {
+				if !strings.HasPrefix(got, "SEARCH p ") || strings.Contains(got, "SCAN") || strings.Contains(got, "TEMP B-TREE") {
 					t.Errorf("peers by %s: %s", sort, got)
 				}
 			default: // what is sorted first, and only then whole rows by their keys
-				if !strings.HasPrefix(got, "CO-ROUTINE found; "+rows) || !strings.Contains(got, "; SCAN found; "+rows+" AND id=?)") || strings.Contains(got, "SCAN "+e) {
+				if !strings.HasPrefix(got, "CO-ROUTINE found; "+rows) || !strings.Contains(got, "; SCAN found; "+rows+" AND id=?)") || strings.Contains(got, "SCAN p") {
 					t.Errorf("peers by %s: %s", sort, got)
 				}
 			}
@@ -99,11 +99,11 @@ func TestPlan_newTableOfPostgresIsWalked(t *testing.T) {
 	err := dir.view(t.Context(), "test", func(tx *sqlx.Tx, row stateRow) error {
 		p, table := peerTable(), row.generation().table(peers)
 		for sort, want := range map[string]string{"description": "using " + table + "_description", "hostname": "using " + table + "_pkey"} {
-			l, err := dir.peerListing(acme, PeerQuery{ListQuery: ListQuery{Sort: sort}}, upn)
+			l, err := dir.peerListing(acme, PeerQuery{ListQuery: ListQuery{Sort: sort}}, upn, nil)
 			if err != nil {
 				return err
 			}
-			query, args := l.statement(p.list(), table)
+			query, args := l.statement(p.list(), table+" p")
 			var steps []string
 			if err := tx.SelectContext(t.Context(), &steps, tx.Rebind("EXPLAIN "+query), args...); err != nil {
 				return err

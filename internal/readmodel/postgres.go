@@ -34,6 +34,8 @@ func (postgres) tableOptions(appends bool) string {
 
 func (postgres) contains(text string) string { return "strpos(" + text + ", ?) > 0" }
 
+func (postgres) plain(text string) string { return text + ` COLLATE "default"` }
+
 // schemaLock is the key of the advisory lock for making and dropping tables.
 const schemaLock = 0x7065657269 // "peeri"
 

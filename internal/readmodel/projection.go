@@ -46,7 +46,7 @@ type generation struct {
 	number     int64
 }
 
-// table is the name of a table of the generation, such as directory_v1_g1_peers.
+// table is the name of a table of the generation, such as directory_v2_g1_peers.
 func (g generation) table(noun string) string {
 	return fmt.Sprintf("%s_v%d_g%d_%s", g.projection, g.version, g.number, noun)
 }

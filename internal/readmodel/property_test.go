@@ -1,11 +1,13 @@
 package readmodel
 
 import (
+	stdcmp "cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -58,11 +60,15 @@ func moveTo(ent events.EnterpriseID, r events.Recorded) events.Recorded {
 func probe(t *rapid.T, last events.Seq) events.Recorded {
 	ent := rapid.SampledFrom([]events.EnterpriseID{acme, beta}).Draw(t, "enterprise")
 	id := events.PeerID(fmt.Sprintf("p%d", rapid.IntRange(0, 3).Draw(t, "peer")))
+	late := status(id, events.StatusDown, last)
+	late.Since, late.ProbeStarted = at(last/3), at(last)
 	e := rapid.SampledFrom([]events.Event{
-		status(id, events.StatusUp, last), status(id, events.StatusDown, last/2), status(id, events.StatusDegraded, last),
+		status(id, events.StatusUp, last), status(id, events.StatusDown, last/2), status(id, events.StatusDegraded, last), late,
 		events.PeerVersionDetected{Peer: id, To: "9.3"},
 		events.PeerVersionDetected{Peer: id},
+		events.PeerVersionDetected{Peer: id, To: "9.5", ConfigSeq: last/2 + 1},
 		events.PeerCertificateSeen{Peer: id, NotAfter: at(last)},
+		events.PeerCertificateSeen{Peer: id, NotAfter: at(last), ConfigSeq: last/2 + 1},
 	}).Draw(t, "probe")
 	return record(ent, last+1, e)[0]
 }
@@ -184,8 +190,12 @@ func agrees(t *rapid.T, dir *Directory, ent events.EnterpriseID, log []events.Re
 		t.Fatalf("%s (-domain +shown):\n%s", ent, diff)
 	}
 	counts := map[events.Status]int{}
+	seen := looks(ent, log)
 	for _, p := range peers.Items {
 		counts[p.Status]++
+		if diff := cmp.Diff(seen[p.ID].shown(), lookOf(p)); diff != "" {
+			t.Fatalf("%s of %s (-log +shown):\n%s", p.ID, ent, diff)
+		}
 		if want := domain.UPNPresence(shown.Server.Version, p.Version).Value; p.UPNPresence != want {
 			t.Fatalf("UPN presence of %q with %q is %s, want %s", p.Version, shown.Server.Version, p.UPNPresence, want)
 		}
@@ -196,6 +206,65 @@ func agrees(t *rapid.T, dir *Directory, ent events.EnterpriseID, log []events.Re
 	if shown.PeersTotal != len(peers.Items) || !cmp.Equal(shown.ByStatus, counts) {
 		t.Fatalf("%s counts %d, %v; listed are %v", ent, shown.PeersTotal, shown.ByStatus, counts)
 	}
+}
+
+// look is what probes say of a peer.
+type look struct {
+	events.Connection
+	entered, detected string
+	certificate       *events.PeerCertificateSeen
+}
+
+// looks folds what probes say of the peers of ent.
+func looks(ent events.EnterpriseID, log []events.Recorded) map[events.PeerID]*look {
+	all := map[events.PeerID]*look{}
+	for _, r := range log {
+		e, ok := r.Event.(events.PeerEvent)
+		if !ok || r.Enterprise != ent {
+			continue
+		}
+		if e, adds := e.(events.PeerAdded); adds {
+			all[e.Peer] = &look{entered: e.Version}
+		}
+		p := all[e.PeerID()]
+		if p == nil {
+			continue
+		}
+		p.Apply(r)
+		switch e := e.(type) {
+		case events.PeerHostnameChanged:
+			p.detected, p.certificate = "", nil
+		case events.PeerVersionEntered:
+			p.entered = e.To
+		case events.PeerVersionDetected:
+			if e.ConfigSeq == 0 || p.Counts(e.ConfigSeq) {
+				p.detected = e.To
+			}
+		case events.PeerCertificateSeen:
+			if e.ConfigSeq == 0 || p.Counts(e.ConfigSeq) {
+				p.certificate = &e
+			}
+		}
+	}
+	return all
+}
+
+// shownLook is how a look is to be seen.
+type shownLook struct {
+	Enabled     bool
+	Status      events.Status
+	Cause       events.Cause
+	Since       time.Time
+	Version     string
+	Certificate *events.PeerCertificateSeen
+}
+
+func (l *look) shown() shownLook {
+	return shownLook{l.Enabled, l.Status, l.Cause, l.Since, stdcmp.Or(l.detected, l.entered), l.certificate}
+}
+
+func lookOf(p Peer) shownLook {
+	return shownLook{p.Enabled, p.Status, p.Cause, p.StatusSince, p.Version, p.Certificate}
 }
 
 // picture is what the domain and the tables both know of an enterprise.

@@ -132,6 +132,8 @@ type Peer struct {
 	Status           events.Status
 	Cause            events.Cause
 	StatusSince      time.Time
+	LastProbe        time.Time     // when the last probe of the present configuration began
+	Latency          time.Duration // of that probe; 0: it had none
 	Certificate      *events.PeerCertificateSeen
 	Notice           []events.NoticeChange
 	Maintenance      *events.PeerMaintenanceScheduled

@@ -1,38 +1,52 @@
 package readmodel
 
-import (
-	"cmp"
+import "github.com/peering/peering/internal/events"
 
-	"github.com/peering/peering/internal/events"
-)
-
-// restart sets the status that a peer has before it is probed under its present
-// configuration. What a prober says about an older one does not count any more.
-func (p *peerRow) restart(r events.Recorded) {
-	p.Status = events.StatusUnknown
-	switch {
-	case p.Type == events.PeerExternal:
-		p.Status = events.StatusNA
-	case !p.Enabled:
-		p.Status = events.StatusDisabled
+// connection is the status of the row in the words of the one fold of it, and
+// connect the way back. What a row says of its connection changes in no other way.
+func (p *peerRow) connection() events.Connection {
+	return events.Connection{
+		External: p.Type == events.PeerExternal, Enabled: p.Enabled, Status: p.Status,
+		Cause: events.Cause{Layer: p.CauseLayer, Code: p.CauseCode, Message: p.CauseMessage},
+		Since: moment(p.StatusSince), From: seq(p.ProbedFrom),
 	}
-	p.CauseLayer, p.CauseCode, p.CauseMessage = "", "", ""
-	p.StatusSince = micros(r.Time)
-	p.ProbedFrom = integer(r.Seq)
 }
 
-// report applies what a prober saw.
-func (p *peerRow) report(event events.PeerEvent) {
-	switch e := event.(type) {
-	case events.PeerStatusChanged:
-		if !p.Enabled || p.Type == events.PeerExternal || integer(e.ConfigSeq) < p.ProbedFrom {
-			return // a verdict about what the peer is not any more
-		}
-		p.Status, p.StatusSince = cmp.Or(e.To, events.StatusUnknown), micros(e.Since)
-		p.CauseLayer, p.CauseCode, p.CauseMessage = e.Cause.Layer, e.Cause.Code, e.Cause.Message
-	case events.PeerVersionDetected:
-		p.detect(e.To)
-	case events.PeerCertificateSeen:
-		p.Certificate, p.NotAfter = encoded(e), micros(e.NotAfter)
+func (p *peerRow) connect(c events.Connection) {
+	p.Enabled, p.Status = c.Enabled, c.Status
+	p.CauseLayer, p.CauseCode, p.CauseMessage = c.Cause.Layer, c.Cause.Code, c.Cause.Message
+	p.StatusSince, p.ProbedFrom = micros(c.Since), integer(c.From)
+}
+
+// follow applies an event to the connection.
+func (p *peerRow) follow(r events.Recorded) {
+	if c := p.connection(); c.Apply(r) {
+		p.connect(c)
 	}
+}
+
+// report applies what a prober saw beside the status. What it saw under a
+// configuration that is not the peer's any more says nothing; a report that does
+// not say what was probed is believed.
+func (p *peerRow) report(event events.PeerEvent) {
+	counts := func(config events.Seq) bool {
+		c := p.connection()
+		return config == 0 || c.Counts(config)
+	}
+	switch e := event.(type) {
+	case events.PeerVersionDetected:
+		if counts(e.ConfigSeq) {
+			p.detect(e.To)
+		}
+	case events.PeerCertificateSeen:
+		if counts(e.ConfigSeq) {
+			p.Certificate, p.NotAfter = encoded(e), micros(e.NotAfter)
+		}
+	}
+}
+
+// forget drops what the server behind the old hostname has shown.
+func (p *peerRow) forget() {
+	p.detect("")
+	p.Certificate, p.NotAfter = "", 0
 }
