@@ -132,6 +132,8 @@ type Peer struct {
 	Status           events.Status
 	Cause            events.Cause
 	StatusSince      time.Time
+	LastProbe        time.Time     // when the last probe began; zero: none is known
+	Latency          time.Duration // of the last probe that was answered; 0: none was
 	Certificate      *events.PeerCertificateSeen
 	Notice           []events.NoticeChange
 	Maintenance      *events.PeerMaintenanceScheduled
