@@ -152,6 +152,7 @@ func (a *api) routes() {
 	a.sampleRoutes()
 	a.timelineRoutes()
 	a.uptimeRoutes()
+	a.presenceRoutes()
 	a.trustedServerRoutes()
 	a.tokenRoutes()
 	a.eventRoutes()

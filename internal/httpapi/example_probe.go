@@ -63,3 +63,12 @@ func (UptimeReport) example() UptimeReport {
 	}
 	return uptimeReport(periods, nil, []domain.Window{w}, w)
 }
+
+func (PresenceCheck) example() PresenceCheck {
+	last := events.Sample{Started: exampleTime().Add(-12 * time.Second), Steps: exampleReport().Steps}
+	return presenceOf(domain.CheckPresence(domain.PresenceFacts{
+		Now: exampleTime(), Enterprise: exampleEnterprise, Deployment: events.DeploymentStandard, LocalHostname: "uc1.acme.example", LocalVersion: "9.8",
+		Type: events.PeerMiCollab, Enabled: true, Hostname: "uc1.lyon.example", PeerEnterprise: "lyon", PeerVersion: "9.7.1",
+		Host: "192.0.2.20", TrustedHost: "192.0.2.20", Probe: &last,
+	}))
+}

@@ -28,7 +28,7 @@ type Uptime struct {
 	Up          float64   `json:"up_seconds"`
 	Degraded    float64   `json:"degraded_seconds" doc:"It answered, and something needed attention."`
 	Down        float64   `json:"down_seconds"`
-	Unknown     float64   `json:"unknown_seconds" doc:"Nobody looked, or the peer was not there."`
+	Unknown     float64   `json:"unknown_seconds" doc:"Nobody looked. When the peer was not there, nothing counts."`
 	Disabled    float64   `json:"disabled_seconds"`
 	Maintenance float64   `json:"maintenance_seconds"`
 	Ratio       *float64  `json:"ratio" doc:"Part of the time that counts in which it answered, 0 to 1; null: no time counts."`
@@ -65,7 +65,7 @@ func (a *api) showUptime(ctx context.Context, c *call) (*reply[UptimeReport], er
 	}
 	windows, err := domain.Windows(by, within)
 	if err != nil {
-		return nil, problem(domain.Invalid, "from", "%s", err.Error())
+		return nil, err
 	}
 	ent, id, err := c.timelinePeer(ctx)
 	if err != nil {
