@@ -35,6 +35,8 @@ type Peer struct {
 	Status           string       `json:"status"`
 	StatusCause      *StatusCause `json:"status_cause"`
 	StatusSince      time.Time    `json:"status_since"`
+	LastProbe        time.Time    `json:"last_probe"` // zero: none is known
+	LatencyMS        *float64     `json:"latency_ms"` // nil: there was no answer
 	UPNPresence      UPNPresence  `json:"upn_presence"`
 	Certificate      *Certificate `json:"certificate"`
 	Enabled          bool         `json:"enabled"`

@@ -19,8 +19,10 @@ type column[T any] struct {
 	spare int
 }
 
+// title is what people read; a table says the unit with each value.
 func (c column[T]) title() string {
-	return strings.ToUpper(strings.NewReplacer("_", " ", ".", " ").Replace(c.field))
+	field := strings.TrimSuffix(strings.TrimSuffix(c.field, "_ms"), "_seconds")
+	return strings.ToUpper(strings.NewReplacer("_", " ", ".", " ").Replace(field))
 }
 
 // printList prints rows as a table or as CSV.

@@ -5,7 +5,9 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -50,6 +52,69 @@ type remark string
 // used again.
 type key string
 
+// age is a time of which people want to know how long ago it was.
+type age time.Time
+
+func (a age) String() string {
+	at := time.Time(a)
+	if at.IsZero() {
+		return ""
+	}
+	return spell(max(0, time.Since(at))) + " ago"
+}
+
+// seconds is how long something was.
+type seconds float64
+
+func (s seconds) String() string {
+	if s == 0 {
+		return "–"
+	}
+	return spell(time.Duration(float64(s) * float64(time.Second)))
+}
+
+// measure is a number that need not be known; people want it short, with its
+// unit.
+type measure struct {
+	value *float64
+	scale float64 // of the unit that people see
+	unit  string
+}
+
+// millis is a measure of milliseconds.
+func millis(ms *float64) measure { return measure{ms, 1, "ms"} }
+
+// percent is a measure of a part of 1.
+func percent(part *float64) measure { return measure{part, 100, "%"} }
+
+func (m measure) String() string {
+	if m.value == nil {
+		return ""
+	}
+	return strconv.FormatFloat(math.Round(*m.value*m.scale*100)/100, 'f', -1, 64) + " " + m.unit
+}
+
+// spell writes a duration with its two largest units.
+func spell(d time.Duration) string {
+	units := []struct {
+		long time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
+	for i, u := range units {
+		if d < u.long {
+			continue
+		}
+		text := fmt.Sprintf("%d %s", d/u.long, u.name)
+		if i+1 < len(units) {
+			if next := units[i+1]; d%u.long >= next.long {
+				text += fmt.Sprintf(" %d %s", d%u.long/next.long, next.name)
+			}
+		}
+		return text
+	}
+	return "0 s"
+}
+
 // forTable shows a value to a person: times in their zone, text in one line
 // that is safe for a terminal.
 func forTable(v any) string {
@@ -74,6 +139,15 @@ func forCSV(v any) string {
 		return v.UTC().Format(time.RFC3339)
 	case remark:
 		return ""
+	case age:
+		return forCSV(time.Time(v))
+	case seconds:
+		return strconv.FormatFloat(float64(v), 'f', -1, 64)
+	case measure:
+		if v.value == nil {
+			return ""
+		}
+		return strconv.FormatFloat(*v.value, 'f', -1, 64)
 	case key:
 		return string(v)
 	case string:

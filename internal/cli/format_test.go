@@ -60,17 +60,17 @@ func TestListTable_fitsAsFarAsItCan(t *testing.T) {
 	all := listTable(peerColumns(), rows, 0)
 	spared := func(width int) (titles []string) {
 		got := listTable(peerColumns(), rows, width)
-		for _, title := range []string{"DIALING PREFIX", "PEER ENTERPRISE ID", "PORT", "DESCRIPTION", "SERVER", "STATUS"} {
+		for _, title := range []string{"LATENCY", "DIALING PREFIX", "PEER ENTERPRISE ID", "PORT", "LAST PROBE", "DESCRIPTION", "SERVER", "STATUS"} {
 			if !strings.Contains(got, title) {
 				titles = append(titles, title)
 			}
 		}
-		if textWidth(got) > width && len(titles) < 3 {
+		if textWidth(got) > width && len(titles) < 5 {
 			t.Errorf("%d wide, more than %d:\n%s", textWidth(got), width, got)
 		}
 		return titles
 	}
-	order := []string{"DIALING PREFIX", "PEER ENTERPRISE ID", "PORT"}
+	order := []string{"LATENCY", "DIALING PREFIX", "PEER ENTERPRISE ID", "PORT", "LAST PROBE"}
 	for width, before := textWidth(all), 0; width > 0; width-- {
 		titles := spared(width)
 		if n := len(titles); n < before || n > len(order) || !slices.Equal(titles, order[:n]) {

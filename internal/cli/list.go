@@ -25,6 +25,8 @@ type listing[T any] struct {
 	sorts []string // what the server sorts by, for completion
 	// unsearched: the list has no text that is searched.
 	unsearched bool
+	// unsorted: the list has one order.
+	unsorted bool
 }
 
 // listCommand gives cmd the flags of all lists and makes it print one.
@@ -35,8 +37,10 @@ func listCommand[T any](c *console, cmd *cobra.Command, l listing[T]) *cobra.Com
 	if !l.unsearched {
 		flags.StringVar(&q.Q, "q", "", "only rows that contain this text, in any case")
 	}
-	flags.StringVar(&q.Sort, "sort", "", "column to sort by, with a leading - for descending")
-	complete(cmd, "sort", l.sorts...)
+	if !l.unsorted {
+		flags.StringVar(&q.Sort, "sort", "", "column to sort by, with a leading - for descending")
+		complete(cmd, "sort", l.sorts...)
+	}
 	flags.IntVar(&q.Limit, "limit", 0, "rows of a page, 1 to 1000 (default 100)")
 	flags.StringVar(&q.Cursor, "cursor", "", "go on where a page ended: the cursor that it named")
 	flags.BoolVar(&all, "all", false, "all pages")

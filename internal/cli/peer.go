@@ -18,6 +18,7 @@ func (c *console) peer() *cobra.Command {
 	cmd.AddCommand(c.peerEdits()...)
 	cmd.AddCommand(c.peerSwitches()...)
 	cmd.AddCommand(c.peerHistory(), c.peerImport(), c.peerExport())
+	cmd.AddCommand(c.peerProbe(), c.peerTest(), c.peerSamples(), c.peerTimeline(), c.peerUptime(), c.peerPresence(), c.peerMaintenance())
 	return cmd
 }
 
@@ -36,22 +37,24 @@ func peerColumns() []column[client.Peer] {
 		{field: "description", value: func(p p) any { return p.Description }},
 		{field: "type", value: func(p p) any { return p.Type }},
 		{field: "server", value: func(p p) any { return p.Server }},
-		{field: "port", spare: 3, value: own(func(p p) any { return p.Port })},
+		{field: "port", spare: 4, value: own(func(p p) any { return p.Port })},
 		{field: "address", value: own(func(p p) any {
 			if p.Address == "" {
 				return remark("follows the hostname")
 			}
 			return p.Address
 		})},
-		{field: "peer_enterprise_id", spare: 2, value: own(func(p p) any { return key(p.PeerEnterpriseID) })},
-		{field: "dialing_prefix", spare: 1, value: own(func(p p) any { return p.DialingPrefix })},
+		{field: "peer_enterprise_id", spare: 3, value: own(func(p p) any { return key(p.PeerEnterpriseID) })},
+		{field: "dialing_prefix", spare: 2, value: own(func(p p) any { return p.DialingPrefix })},
 		{field: "version", value: func(p p) any { return p.Version }},
 		{field: "version_source", wide: true, value: func(p p) any { return p.VersionSource }},
 		{field: "upn_presence", value: func(p p) any { return p.UPNPresence.Value }},
 		{field: "upn_presence.reason", wide: true, value: func(p p) any { return p.UPNPresence.Reason }},
 		{field: "status", value: func(p p) any { return p.Status }},
-		{field: "status_cause.code", wide: true, value: func(p p) any { return cause(p).Code }},
-		{field: "status_cause.message", wide: true, value: func(p p) any { return cause(p).Message }},
+		{field: "last_probe", spare: 5, value: func(p p) any { return age(p.LastProbe) }},
+		{field: "latency_ms", spare: 1, value: func(p p) any { return millis(p.LatencyMS) }},
+		{field: "status_cause.code", wide: true, value: func(p p) any { return causeOf(p.StatusCause).Code }},
+		{field: "status_cause.message", wide: true, value: func(p p) any { return causeOf(p.StatusCause).Message }},
 		{field: "status_since", wide: true, value: func(p p) any { return p.StatusSince }},
 		{field: "certificate.not_after", wide: true, value: func(p p) any {
 			if p.Certificate == nil {
@@ -91,13 +94,6 @@ func deletedColumns() []column[client.Peer] {
 	}
 }
 
-func cause(p client.Peer) client.StatusCause {
-	if p.StatusCause == nil {
-		return client.StatusCause{}
-	}
-	return *p.StatusCause
-}
-
 func notice(p client.Peer) string {
 	if p.Notice == nil {
 		return ""
@@ -115,7 +111,8 @@ func (c *console) peerList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list ENTERPRISE", Short: "List the peers of an enterprise", Args: arguments("ENTERPRISE"),
 		Long: `Lists the peers of an enterprise. A table that is wider than the terminal leaves
-out the dialing prefix, the peer enterprise and the port, as far as needed.`,
+out the latency, the dialing prefix, the peer enterprise, the port and the last
+probe, as far as needed.`,
 		Example: "  peering peer list demo-acme --status down --sort -version\n  peering peer list demo-acme --deleted",
 	}
 	flags := cmd.Flags()
@@ -145,7 +142,7 @@ out the dialing prefix, the peer enterprise and the port, as far as needed.`,
 		sorts: []string{
 			"id", "type", "description", "server", "hostname", "port", "address", "host", "peer_enterprise_id",
 			"dialing_prefix", "version", "version_source", "upn_presence", "enabled", "status", "status_cause",
-			"status_since", "certificate", "certificate.not_after", "certificate.days_left", "notice", "maintenance",
+			"status_since", "last_probe", "latency_ms", "certificate", "certificate.not_after", "certificate.days_left", "notice", "maintenance",
 			"admin_url", "revision", "updated_at",
 		},
 	}), enterpriseNames)

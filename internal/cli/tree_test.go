@@ -34,8 +34,9 @@ func TestCommands_haveHelp(t *testing.T) {
 		"enterprise describe", "enterprise list", "enterprise register", "enterprise remove",
 		"enterprise set-domain", "enterprise set-server", "enterprise show",
 		"events list", "events tail",
-		"peer add", "peer delete", "peer disable", "peer enable", "peer export", "peer history", "peer import", "peer list", "peer rename", "peer set-address",
-		"peer set-enterprise", "peer set-hostname", "peer set-prefix", "peer set-version", "peer show",
+		"peer add", "peer delete", "peer disable", "peer enable", "peer export", "peer history", "peer import", "peer list",
+		"peer maintenance", "peer presence-check", "peer probe", "peer rename", "peer samples", "peer set-address",
+		"peer set-enterprise", "peer set-hostname", "peer set-prefix", "peer set-version", "peer show", "peer test", "peer timeline", "peer uptime",
 		"projection list", "projection rebuild", "projection verify",
 		"token create", "token list", "token revoke",
 		"trusted add", "trusted edit", "trusted list", "trusted remove", "trusted show", "version",
@@ -55,7 +56,7 @@ func TestCommands_writesTakeTheSameFlags(t *testing.T) {
 		if group := cmd.Parent().Name(); group == "dead" || group == "projection" || group == "token" {
 			continue // they change what is read, and no fact
 		}
-		reads := slices.Contains([]string{"list", "show", "version", "history", "export", "tail"}, cmd.Name())
+		reads := slices.Contains([]string{"list", "show", "version", "history", "export", "tail", "probe", "test", "samples", "timeline", "uptime", "presence-check"}, cmd.Name())
 		for _, name := range []string{"reason", "actor", "idempotency-key", "if-match"} {
 			if name == "actor" && cmd.Flags().Lookup("command-id") != nil {
 				continue // there it is a filter

@@ -35,6 +35,9 @@ type Backends struct {
 	Directory  Directory
 	Audit      Audit
 	Operations Operations
+	Prober     Prober
+	Samples    Samples
+	Timeline   Timeline
 }
 
 // Options is what New needs. Health is required; everything else has a default.
@@ -84,6 +87,9 @@ type api struct {
 	hub      *hub
 	bulks    *gate
 	exports  *gate
+	probes   *gate
+	tests    *gate
+	testRate *buckets
 	methods  map[string][]string // of each path, for Allow
 }
 
@@ -102,6 +108,7 @@ func New(opts Options) (http.Handler, error) {
 		mux: http.NewServeMux(), methods: map[string][]string{},
 		limits: newLimiter(opts.Limits), registry: events.Default(),
 		bulks: newGate("bulk changes", maxBulks, maxBulksOfOne), exports: newGate("exports", maxExports, maxExportsOfOne),
+		probes: newGate("probes", maxProbes, maxProbesOfOne), tests: newGate("tests", maxTests, maxTestsOfOne), testRate: newBuckets(testsPerSecond),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -141,6 +148,11 @@ func (a *api) routes() {
 	a.enterpriseRoutes()
 	a.peerRoutes()
 	a.bulkRoutes()
+	a.probeRoutes()
+	a.sampleRoutes()
+	a.timelineRoutes()
+	a.uptimeRoutes()
+	a.presenceRoutes()
 	a.trustedServerRoutes()
 	a.tokenRoutes()
 	a.eventRoutes()

@@ -35,7 +35,7 @@ func TestPeer_micollabReadsInFull(t *testing.T) {
 		Hostname: "uc1.lyon.example", Port: 8443, Address: "192.0.2.20", Host: "192.0.2.20",
 		PeerEnterpriseID: "lyon", DialingPrefix: "81", Version: "9.3", VersionSource: "detected", LocalVersion: "9.8", UPNPresence: "no",
 		Enabled: true, Status: events.StatusDown, Cause: events.Cause{Layer: "tls", Code: "expired", Message: "The certificate has expired."},
-		StatusSince: noon().Add(-time.Hour),
+		StatusSince: noon().Add(-time.Hour), LastProbe: noon().Add(-time.Minute), Latency: 48200 * time.Microsecond,
 		Certificate: &events.PeerCertificateSeen{NotAfter: noon().Add(-time.Hour), Issuer: "CN=CA", Subject: "CN=uc1"},
 		Notice:      []events.NoticeChange{{Field: "address", From: "192.0.2.1", To: "192.0.2.2"}},
 		Maintenance: &events.PeerMaintenanceScheduled{Start: noon(), End: noon().Add(time.Hour), Note: "n"},
@@ -45,6 +45,7 @@ func TestPeer_micollabReadsInFull(t *testing.T) {
 		"id":"p1","enterprise":"acme","type":"micollab","description":"Lyon","server":"uc1.lyon.example","hostname":"uc1.lyon.example",
 		"port":8443,"address":"192.0.2.20","peer_enterprise_id":"lyon","dialing_prefix":"81","version":"9.3","version_source":"detected",
 		"status":"down","status_cause":{"layer":"tls","code":"expired","message":"The certificate has expired."},"status_since":"2026-03-01T11:00:00Z",
+		"last_probe":"2026-03-01T11:59:00Z","latency_ms":48.2,
 		"upn_presence":{"value":"no","reason":"the peer is at 9.3, older than 9.4"},
 		"certificate":{"not_after":"2026-03-01T11:00:00Z","days_left":-1,"issuer":"CN=CA","subject":"CN=uc1"},
 		"enabled":true,"notice":{"changes":[{"field":"address","from":"192.0.2.1","to":"192.0.2.2"}]},
@@ -63,7 +64,7 @@ func TestPeer_externalShowsNotApplicable(t *testing.T) {
 	want := object(t, `{
 		"id":"p1","enterprise":"acme","type":"external","description":"Partner","server":"N/A","hostname":null,"port":null,"address":null,
 		"peer_enterprise_id":null,"dialing_prefix":null,"version":"N/A","version_source":null,"status":"N/A","status_cause":null,
-		"status_since":null,"upn_presence":{"value":"unknown","reason":"an external peer has no versions to compare"},"certificate":null,
+		"status_since":null,"last_probe":null,"latency_ms":null,"upn_presence":{"value":"unknown","reason":"an external peer has no versions to compare"},"certificate":null,
 		"enabled":true,"notice":null,"maintenance":null,"admin_url":null,"revision":4,"updated_at":"2026-03-01T12:00:00Z"}`)
 	if diff := cmp.Diff(want, shown(t, &condition{peer: row}, peerURL)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -183,6 +183,9 @@ func (s *session) rules() {
 		headers  []string
 	}{
 		{"show-peer", "", domain.Gone, map[string]string{"peer": dead}, nil},
+		{"probe-peer", "", domain.Gone, map[string]string{"peer": dead}, nil},
+		{"list-samples", "", domain.Gone, map[string]string{"peer": dead}, nil},
+		{"check-presence", "", domain.Gone, map[string]string{"peer": dead}, nil},
 		{"show-trusted-server", "", domain.Gone, map[string]string{"trusted_server": string(events.TrustedServerOfPeer(events.PeerID(dead)))}, nil},
 		{"register-enterprise", strings.Replace(hq, "HQ", "Another", 1), domain.IDReused, nil, []string{"Idempotency-Key", "used-key"}},
 		{"register-enterprise", "", domain.Exists, nil, nil},

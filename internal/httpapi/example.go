@@ -59,10 +59,9 @@ func (Peer) example() Peer {
 		PeerEnterpriseID: "lyon", DialingPrefix: "81", Version: "9.7.1", VersionSource: "entered", LocalVersion: "9.8",
 		UPNPresence: domain.UPNPresence("9.8", "9.7.1").Value, Enabled: true,
 		Status: events.StatusDegraded, StatusSince: exampleTime().Add(-time.Hour),
-		Cause: events.Cause{Layer: "tls", Code: "name_mismatch", Message: "the certificate is for other names"},
-		Certificate: &events.PeerCertificateSeen{
-			NotAfter: exampleTime().AddDate(0, 0, 90), Issuer: "CN=Example CA", Subject: "CN=uc.lyon.example",
-		},
+		Cause:     events.Cause{Layer: "tls", Code: "name_mismatch", Message: "the certificate is for other names"},
+		LastProbe: exampleTime().Add(-12 * time.Second), Latency: 48 * time.Millisecond,
+		Certificate: exampleCertificate(),
 		Notice:      []events.NoticeChange{{Field: "address", From: "192.0.2.10", To: "192.0.2.11"}},
 		Maintenance: &events.PeerMaintenanceScheduled{Start: exampleTime().Add(10 * time.Hour), End: exampleTime().Add(16 * time.Hour), Note: "Upgrade"},
 		Revision:    41, UpdatedAt: exampleTime(), LastSeq: 57,

@@ -13,7 +13,16 @@ const (
 	maxBulksOfOne   = 3
 	maxExports      = 24
 	maxExportsOfOne = 6
+	maxProbes       = 32
+	maxProbesOfOne  = 8
+	// A test may be of any server, and must be no way to search a network.
+	maxTests      = 8
+	maxTestsOfOne = 2
 )
+
+// testsPerSecond is how many tests one owner may ask for over time; twice as
+// many may come at once.
+const testsPerSecond = 2
 
 // gate lets a number of callers in at once.
 type gate struct {

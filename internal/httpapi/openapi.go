@@ -110,7 +110,7 @@ func meaning(code domain.Code) string {
 	case domain.Exists:
 		return "Something else has this name or address already; field says which."
 	case codeConflict:
-		return "Something is being done to it already. Try again later."
+		return "Something is being done to it already, or has to happen first. Try again later."
 	case domain.Gone:
 		return "It was deleted; the document says by whom, when and why."
 	case domain.Stale:
@@ -134,7 +134,7 @@ func meaning(code domain.Code) string {
 	case codeStarting:
 		return "The program is still starting."
 	case codeUnavailable:
-		return "The event log or the database does not answer, or min_seq was not reached in time."
+		return "The event log, the database or a prober does not answer, or min_seq was not reached in time."
 	case codeHeld:
 		return "An event of this enterprise cannot be shown; an operator has to act."
 	default:

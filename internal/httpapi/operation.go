@@ -123,6 +123,9 @@ const (
 	theDirectory
 	theAudit
 	theOperations
+	theProber
+	theSamples
+	theTimeline
 )
 
 // admit refuses a call that the caller may not make, or that cannot be answered
@@ -142,16 +145,30 @@ func (c *call) admit(op operation) error {
 		return c.lacks(right)
 	}
 	for _, p := range op.backEnds() {
-		switch {
-		case p == theLog && c.Commands == nil:
-			return starting("the event log")
-		case p == theDirectory && c.Directory == nil, p == theAudit && c.Audit == nil:
-			return starting("the database")
-		case p == theOperations && c.Operations == nil:
-			return starting("the event log and the database")
+		if what, there := c.connected(p); !there {
+			return starting(what)
 		}
 	}
 	return nil
+}
+
+// connected reports whether a back end is there, and names what it is reached by.
+func (c *call) connected(p need) (what string, there bool) {
+	switch p {
+	case theDirectory:
+		return "the database", c.Directory != nil
+	case theAudit:
+		return "the database", c.Audit != nil
+	case theTimeline:
+		return "the database", c.Timeline != nil
+	case theOperations:
+		return "the event log and the database", c.Operations != nil
+	case theProber:
+		return "the probers", c.Prober != nil
+	case theSamples:
+		return "what the probers found", c.Samples != nil
+	}
+	return "the event log", c.Commands != nil
 }
 
 // lacks is the answer to a caller without a right.

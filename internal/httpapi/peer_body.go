@@ -33,6 +33,8 @@ type Peer struct {
 	Status           events.Status       `json:"status" enum:"unknown,up,degraded,down,disabled,N/A"`
 	StatusCause      *StatusCause        `json:"status_cause"`
 	StatusSince      *time.Time          `json:"status_since"`
+	LastProbe        *time.Time          `json:"last_probe" doc:"When the last probe of it began; null: none is known."`
+	LatencyMS        *float64            `json:"latency_ms" doc:"Milliseconds that the last answer took; null: there was none."`
 	UPNPresence      UPNPresence         `json:"upn_presence" doc:"Whether the presence of users whose login id is a UPN is visible."`
 	Certificate      *Certificate        `json:"certificate" doc:"The certificate that the peer showed last."`
 	Enabled          bool                `json:"enabled"`
@@ -96,16 +98,10 @@ func (a *api) peerOf(row readmodel.Peer) Peer {
 		Server: row.Hostname, Hostname: orNull(row.Hostname), Address: orNull(row.Address),
 		PeerEnterpriseID: orNull(string(row.PeerEnterpriseID)), DialingPrefix: orNull(row.DialingPrefix),
 		Version: orNull(row.Version), VersionSource: orNull(row.VersionSource),
-		Status: row.Status, StatusSince: timeOrNull(row.StatusSince),
+		Status: row.Status, StatusCause: causeOrNull(row.Cause), StatusSince: timeOrNull(row.StatusSince),
+		LastProbe: timeOrNull(row.LastProbe), LatencyMS: numberOrNull(milliseconds(row.Latency)), Certificate: a.certificateOf(row.Certificate),
 		UPNPresence: UPNPresence{row.UPNPresence, domain.UPNPresence(row.LocalVersion, row.Version).Reason},
 		Enabled:     row.Enabled, Revision: row.Revision, UpdatedAt: row.UpdatedAt.UTC(),
-	}
-	if row.Cause != (events.Cause{}) {
-		cause := StatusCause(row.Cause)
-		p.StatusCause = &cause
-	}
-	if c := row.Certificate; c != nil {
-		p.Certificate = &Certificate{c.NotAfter.UTC(), daysUntil(a.now(), c.NotAfter), c.Issuer, c.Subject}
 	}
 	if len(row.Notice) > 0 {
 		p.Notice = &Notice{row.Notice}
@@ -138,6 +134,8 @@ func daysUntil(now, end time.Time) int {
 	}
 	return days
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func orNull(s string) *string {
 	if s == "" {

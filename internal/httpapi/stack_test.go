@@ -70,9 +70,11 @@ func newStack(t testing.TB) *stack {
 	return s
 }
 
-// backends are those of the stack, all of them real.
+// backends are those of the stack, all of them real but for what a prober fills.
 func (s *stack) backends() Backends {
-	return Backends{Tokens: s.tokens, Commands: s.command, Directory: s.db.Directory(), Audit: s.db.Audit()}
+	b := stackProbes(s.db)
+	b.Tokens, b.Commands, b.Directory, b.Audit = s.tokens, s.command, s.db.Directory(), s.db.Audit()
+	return b
 }
 
 // write sends a write and wants this status.

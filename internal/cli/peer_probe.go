@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peering/peering/client"
+)
+
+func stepColumns() []column[client.Step] {
+	type s = client.Step
+	return []column[s]{
+		{field: "layer", value: func(s s) any { return s.Layer }},
+		{field: "ok", value: func(s s) any { return s.OK }},
+		{field: "code", wide: true, value: func(s s) any { return s.Code }},
+		{field: "took_ms", value: func(s s) any { return millis(&s.TookMS) }},
+		{field: "message", value: func(s s) any { return s.Message }},
+	}
+}
+
+func (c *console) peerProbe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "probe ENTERPRISE PEER", Short: "Look at a peer now, layer by layer", Args: arguments("ENTERPRISE", "PEER"),
+		Long: `Has the prober look at a peer now, and prints what it found on each layer and
+what the status is after that. It counts like any other probe; it may take some
+12 seconds. Exit code 1 when the peer did not answer on every layer.`,
+		Example: "  peering peer probe demo-acme Berlin",
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		api, err := c.client()
+		if err != nil {
+			return err
+		}
+		p, err := findPeer(cmd.Context(), api, client.EnterpriseID(args[0]), args[1])
+		if err != nil {
+			return err
+		}
+		var body bytes.Buffer
+		r, err := api.ProbePeer(cmd.Context(), p.Enterprise, p.ID, client.Body(&body))
+		if err != nil {
+			return err
+		}
+		if r.Sequence != 0 {
+			visible(cmd, api, p.Enterprise, r.Sequence)
+		}
+		if err := c.printSteps(cmd, r.Steps, &body); err != nil {
+			return err
+		}
+		if c.format == formatTable {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n", printable(fmt.Sprintf("The status of %q is %s%s.", p.Description, r.Status, inBrackets(r.StatusCause))))
+		}
+		return answered(fmt.Sprintf("the peer %q", p.Description), r.OK, r.Cause, r.Steps)
+	}
+	return c.completions(cmd, enterpriseNames, peerNames)
+}
+
+func (c *console) peerTest() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "test ENTERPRISE --hostname HOSTNAME", Short: "Look at a server that is no peer yet; nothing is saved", Args: arguments("ENTERPRISE"),
+		Long: `Has the prober look at a server as it would at a peer, and prints what it found
+on each layer. Nothing is saved. Exit code 1 when the server did not answer on
+every layer.`,
+		Example: "  peering peer test demo-acme --hostname uc.vienna.example --port 8443",
+	}
+	cmd.Flags().String("hostname", "", "FQDN of the server, as in its certificate")
+	cmd.Flags().Int("port", 0, "its port (default 443)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := required(cmd, "hostname"); err != nil {
+			return err
+		}
+		api, err := c.client()
+		if err != nil {
+			return err
+		}
+		var body bytes.Buffer
+		hostname := given(cmd, "hostname")
+		r, err := api.TestPeer(cmd.Context(), client.EnterpriseID(args[0]), client.PeerTest{Hostname: hostname, Port: givenInt(cmd, "port")}, client.Body(&body))
+		if err != nil {
+			return err
+		}
+		if err := c.printSteps(cmd, r.Steps, &body); err != nil {
+			return err
+		}
+		if c.format == formatTable && r.OK {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n", printable(fmt.Sprintf("%s answers%s.", *hostname, inBrackets(r.Cause))))
+		}
+		return answered("the server "+*hostname, r.OK, r.Cause, r.Steps)
+	}
+	return c.completions(cmd, enterpriseNames)
+}
+
+// printSteps prints what was found on each layer.
+func (c *console) printSteps(cmd *cobra.Command, steps []client.Step, body *bytes.Buffer) error {
+	if c.format == formatJSON {
+		return printBody(cmd.OutOrStdout(), body)
+	}
+	return printList(cmd.OutOrStdout(), c.format, stepColumns(), steps)
+}
+
+// inBrackets is the cause of something, to be put behind it.
+func inBrackets(cause *client.StatusCause) string {
+	if cause == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%s: %s)", cause.Code, cause.Message)
+}
+
+// answered is an error when what was looked at did not answer on every layer.
+func answered(what string, ok bool, cause *client.StatusCause, steps []client.Step) error {
+	if ok {
+		return nil
+	}
+	layer, message := "", "it is not known why"
+	for _, s := range steps {
+		if !s.OK {
+			layer, message = s.Layer, s.Message
+		}
+	}
+	if cause != nil {
+		layer, message = cause.Layer, cause.Message
+	}
+	if layer != "" {
+		layer = " at the layer " + layer
+	}
+	return fmt.Errorf("%s", printable(fmt.Sprintf("%s did not answer: the probe failed%s: %s", what, layer, message)))
+}

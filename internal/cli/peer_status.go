@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peering/peering/client"
+)
+
+func (c *console) peerTimeline() *cobra.Command {
+	type p = client.Period
+	columns := []column[p]{
+		{field: "since", value: func(p p) any { return p.Since }},
+		{field: "until", value: func(p p) any {
+			if p.Until.IsZero() {
+				return remark("now")
+			}
+			return p.Until
+		}},
+		{field: "status", value: func(p p) any { return p.Status }},
+		{field: "status_cause.layer", wide: true, value: func(p p) any { return causeOf(p.StatusCause).Layer }},
+		{field: "status_cause.code", value: func(p p) any { return causeOf(p.StatusCause).Code }},
+		{field: "status_cause.message", spare: 1, value: func(p p) any { return causeOf(p.StatusCause).Message }},
+		{field: "reported_at", wide: true, value: func(p p) any { return p.ReportedAt }},
+		{field: "probe_started", wide: true, value: func(p p) any { return p.ProbeStarted }},
+		{field: "sequence", wide: true, value: func(p p) any { return p.Sequence }},
+	}
+	return c.completions(listCommand(c, &cobra.Command{
+		Use: "timeline ENTERPRISE PEER", Short: "Show how the status of a peer was, also of one that is gone", Args: arguments("ENTERPRISE", "PEER"),
+		Long:    "Shows how long a peer had which status and why, the latest first.",
+		Example: "  peering peer timeline demo-acme Berlin --limit 20",
+	}, listing[p]{
+		columns: func() []column[p] { return columns },
+		fetch: func(ctx context.Context, api *client.Client, args []string, l client.ListQuery, opts ...client.ReadOption) (client.Page[p], error) {
+			ent := client.EnterpriseID(args[0])
+			id, err := findPeerID(ctx, api, ent, args[1])
+			if err != nil {
+				return client.Page[p]{}, err
+			}
+			return api.Timeline(ctx, ent, id, client.TimelineQuery{Limit: l.Limit, Cursor: l.Cursor}, opts...)
+		},
+		empty:      func([]string) string { return "It has had no status yet." },
+		unsearched: true, unsorted: true,
+	}), enterpriseNames, peerNames)
+}
+
+func causeOf(cause *client.StatusCause) client.StatusCause {
+	if cause == nil {
+		return client.StatusCause{}
+	}
+	return *cause
+}
+
+// maxSamples is how many samples of a peer are kept.
+const maxSamples = 120
+
+func sampleColumns() []column[client.Sample] {
+	type s = client.Sample
+	return []column[s]{
+		{field: "started_at", value: func(s s) any { return s.StartedAt }},
+		{field: "ok", value: func(s s) any { return s.OK }},
+		{field: "latency_ms", value: func(s s) any { return millis(s.LatencyMS) }},
+		{field: "cause.layer", wide: true, value: func(s s) any { return causeOf(s.Cause).Layer }},
+		{field: "cause.code", value: func(s s) any { return causeOf(s.Cause).Code }},
+		{field: "cause.message", spare: 2, value: func(s s) any { return causeOf(s.Cause).Message }},
+		{field: "addresses", spare: 1, value: func(s s) any { return strings.Join(s.Addresses, " ") }},
+		{field: "version", value: func(s s) any { return s.Version }},
+		{field: "by_hand", wide: true, value: func(s s) any { return s.ByHand }},
+		{field: "prober", wide: true, value: func(s s) any { return s.Prober }},
+		{field: "config_seq", wide: true, value: func(s s) any { return s.ConfigSeq }},
+	}
+}
+
+func (c *console) peerSamples() *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use: "samples ENTERPRISE PEER", Short: "List the last probes of a peer", Args: arguments("ENTERPRISE", "PEER"),
+		Long: `Lists the last probes of a peer, the newest first. Only the last ones are kept;
+what follows from them is in the timeline. With -o json each has its steps.`,
+		Example: "  peering peer samples demo-acme Berlin --limit 10",
+	}
+	cmd.Flags().IntVar(&limit, "limit", 0, "how many, 1 to 120 (default all that are kept)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed("limit") && (limit < 1 || limit > maxSamples) {
+			return usage("--limit must be 1 to %d", maxSamples)
+		}
+		api, err := c.client()
+		if err != nil {
+			return err
+		}
+		p, err := findPeer(cmd.Context(), api, client.EnterpriseID(args[0]), args[1])
+		if err != nil {
+			return err
+		}
+		var got pile[client.Sample]
+		page, err := api.Samples(cmd.Context(), p.Enterprise, p.ID, limit, client.Body(&got.body))
+		if err != nil {
+			return err
+		}
+		if err := got.add(page, false); err != nil {
+			return err
+		}
+		l := listing[client.Sample]{columns: sampleColumns, empty: func([]string) string { return "It was not probed lately." }}
+		return l.print(c, cmd, args, &got)
+	}
+	return c.completions(cmd, enterpriseNames, peerNames)
+}
+
+func uptimeColumns() []column[client.Uptime] {
+	type u = client.Uptime
+	return []column[u]{
+		{field: "from", value: func(u u) any { return u.From }},
+		{field: "to", spare: 1, value: func(u u) any { return u.To }},
+		{field: "ratio", value: func(u u) any { return percent(u.Ratio) }},
+		{field: "up_seconds", value: func(u u) any { return seconds(u.Up) }},
+		{field: "degraded_seconds", value: func(u u) any { return seconds(u.Degraded) }},
+		{field: "down_seconds", value: func(u u) any { return seconds(u.Down) }},
+		{field: "unknown_seconds", value: func(u u) any { return seconds(u.Unknown) }},
+		{field: "disabled_seconds", value: func(u u) any { return seconds(u.Disabled) }},
+		{field: "maintenance_seconds", value: func(u u) any { return seconds(u.Maintenance) }},
+	}
+}
+
+func (c *console) peerUptime() *cobra.Command {
+	var q client.UptimeQuery
+	cmd := &cobra.Command{
+		Use: "uptime ENTERPRISE PEER", Short: "Show the uptime of a peer, also of one that is gone", Args: arguments("ENTERPRISE", "PEER"),
+		Long: `Shows how long a peer was in each status per day, week or month in UTC, of the
+last 30 days when nothing else is said. The last line of the table is the total.
+The ratio is of the time that counts: what nobody knew, maintenance and the time
+in which the peer was disabled count neither for it nor against it.`,
+		Example: "  peering peer uptime demo-acme Berlin --by month --from 2026-01-01T00:00:00Z",
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&q.By, "by", "", "the spans: day (default), week, month")
+	complete(cmd, "by", "day", "week", "month")
+	timeVar(cmd, &q.From, "from", "since when, such as 2026-01-31T12:00:00Z")
+	timeVar(cmd, &q.To, "to", "until when (default now)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		api, err := c.client()
+		if err != nil {
+			return err
+		}
+		ent := client.EnterpriseID(args[0])
+		id, err := findPeerID(cmd.Context(), api, ent, args[1])
+		if err != nil {
+			return err
+		}
+		var body bytes.Buffer
+		r, err := api.Uptime(cmd.Context(), ent, id, q, client.Body(&body))
+		switch {
+		case err != nil:
+			return err
+		case c.format == formatJSON:
+			return printBody(cmd.OutOrStdout(), &body)
+		case c.format == formatTable:
+			r.Items = append(r.Items, r.Total)
+		}
+		return printList(cmd.OutOrStdout(), c.format, uptimeColumns(), r.Items)
+	}
+	return c.completions(cmd, enterpriseNames, peerNames)
+}
+
+// moment is the value of a flag that is a time.
+type moment struct{ at *time.Time }
+
+// timeVar adds a flag that is a time with its offset.
+func timeVar(cmd *cobra.Command, at *time.Time, name, about string) {
+	cmd.Flags().Var(moment{at}, name, about)
+}
+
+// String implements pflag.Value.
+func (m moment) String() string {
+	if m.at == nil || m.at.IsZero() {
+		return ""
+	}
+	return m.at.Format(time.RFC3339)
+}
+
+// Type implements pflag.Value.
+func (m moment) Type() string { return "time" }
+
+// Set implements pflag.Value.
+func (m moment) Set(s string) error {
+	at, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return usage("must be a time with its offset such as 2026-01-31T12:00:00Z")
+	}
+	*m.at = at
+	return nil
+}
