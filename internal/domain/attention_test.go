@@ -161,6 +161,7 @@ func TestNameCovers_asCertificatesAreRead(t *testing.T) {
 		{"*", "localhost", false},
 		{"*", "pbx.acme.example", false},
 		{"*.", "localhost", false},
+		{"*..", "localhost", false},
 		{"*.0.2.10", "192.0.2.10", false},
 		{"192.0.2.10", "192.0.2.10", true},
 		{"::ffff:192.0.2.10", "192.0.2.10", true},

@@ -36,6 +36,20 @@ func (j Judgement) calm(r JudgeRules, at time.Time) bool {
 	return side != undecided && j.streak.failing == (side == failing) && at.Sub(j.flap.quiet) >= r.FlapQuiet
 }
 
+// Flips reports whether an event about a peer of which the log said c before is
+// a change between answering and not. That it is flapping now was one; that it
+// is not any more is none, whatever it is instead.
+func Flips(c events.Connection, e events.PeerStatusChanged) bool {
+	before, after := verdict{status: c.Status, cause: c.Cause}, verdict{status: e.To, cause: e.Cause}
+	switch {
+	case before.is(events.StatusDegraded, CauseFlapping):
+		return false
+	case after.is(events.StatusDegraded, CauseFlapping):
+		return true
+	}
+	return before.side() != after.side() && before.side() != undecided && after.side() != undecided
+}
+
 // crowded reports whether the last FlapChanges of times lie within a FlapWindow
 // before at.
 func (r JudgeRules) crowded(times []time.Time, at time.Time) bool {

@@ -96,7 +96,7 @@ type verdict struct {
 
 // NewJudgement returns the judgement of a peer of which the log says c, before
 // anything else is seen of it. changes are when the latest changes between
-// answering (up, degraded) and down were found (ProbeStarted of their events),
+// answering and not were found (ProbeStarted of the events that are Flips),
 // oldest first; FlapChanges of them are enough.
 func NewJudgement(c events.Connection, changes []time.Time) Judgement {
 	j := Judgement{
@@ -210,7 +210,7 @@ func (j Judgement) turn(r JudgeRules, f Finding, next verdict) (Judgement, *Chan
 			j.flap = &flapping{said: j.flap.said, quiet: f.Started}
 		}
 		return j, nil
-	case flip && !f.clears() && r.crowded(j.flips, f.Started):
+	case flip && r.crowded(j.flips, f.Started):
 		first := j.flips[len(j.flips)-r.FlapChanges]
 		j.flap = &flapping{said: flaps(next, r.FlapChanges, f.Started.Sub(first)), quiet: f.Started}
 	case from == to:

@@ -314,6 +314,75 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
+// retold folds what a judgement says into a log, and makes another one of it.
+type retold struct {
+	log   events.Connection
+	flips []time.Time
+}
+
+func (l *retold) hear(c *domain.Change, at time.Time) {
+	if c == nil {
+		return
+	}
+	e := events.PeerStatusChanged{Peer: "p1", From: l.log.Status, To: c.To, Cause: c.Cause, Since: c.Since, ProbeStarted: at}
+	if domain.Flips(l.log, e) {
+		l.flips = append(l.flips, at)
+	}
+	l.log.Apply(domaintest.Record("acme", 1, at, "c1", e)[0])
+}
+
+func TestJudgement_aRestartForgetsNoneOfTheFlips(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := domain.DefaultJudgeRules()
+		l := retold{log: conn(events.StatusUp, 0)}
+		j, at := domain.NewJudgement(l.log, nil), domaintest.Start()
+		sides := []string{"rrr", "uuu"}
+		for i := range rapid.IntRange(0, 4).Draw(t, "changes") {
+			for _, letter := range sides[i%2] {
+				var c *domain.Change
+				at = at.Add(every)
+				j, c = j.Observe(r, finding(letter, at))
+				l.hear(c, at)
+			}
+		}
+		restarted := domain.NewJudgement(l.log, l.flips)
+		for _, m := range moments(t, "uuuurrrrRU!") {
+			if m.at = m.at.Add(at.Sub(domaintest.Start())); !m.at.After(at) {
+				continue // a late one, which only who has seen more knows for that
+			}
+			var a, b *domain.Change
+			j, a = happen(j, r, m)
+			if restarted, b = happen(restarted, r, m); wordless(a) != wordless(b) {
+				t.Fatalf("%c at %s: %s, restarted %s", m.letter, m.at, wordless(a), wordless(b))
+			}
+		}
+	})
+}
+
+func TestFlips_areChangesBetweenAnsweringAndNot(t *testing.T) {
+	flapping := flappingSince(probeAt(0))
+	for _, test := range []struct {
+		from, to events.Connection
+		want     bool
+	}{
+		{conn(events.StatusUp, 0), conn(events.StatusDown, 'r'), true},
+		{conn(events.StatusDown, 'r'), conn(events.StatusDegraded, 'c'), true},
+		{conn(events.StatusUp, 0), conn(events.StatusDegraded, 'c'), false},
+		{conn(events.StatusDown, 't'), conn(events.StatusDown, 'r'), false},
+		{conn(events.StatusUnknown, 0), conn(events.StatusDown, 'r'), false},
+		{conn(events.StatusUp, 0), isolated(), false},
+		{isolated(), conn(events.StatusUp, 0), false},
+		{conn(events.StatusUp, 0), flapping, true},
+		{conn(events.StatusDown, 'r'), flapping, true},
+		{flapping, conn(events.StatusDown, 'r'), false},
+		{flapping, conn(events.StatusUp, 0), false},
+	} {
+		if got := domain.Flips(test.from, events.PeerStatusChanged{To: test.to.Status, Cause: test.to.Cause}); got != test.want {
+			t.Errorf("%s %s to %s %s: got %v, want %v", test.from.Status, test.from.Cause.Code, test.to.Status, test.to.Cause.Code, got, test.want)
+		}
+	}
+}
+
 func TestJudgement_aRestartAtRestChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rules(t)

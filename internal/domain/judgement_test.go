@@ -295,6 +295,12 @@ func TestJudgement_isAValue(t *testing.T) {
 	if !reflect.DeepEqual(first, again) || first.Status() != events.StatusDown || before.Status() != events.StatusUp || other.Status() == "" {
 		t.Errorf("one judgement went on as %+v and as %+v", first, again)
 	}
+	before, _ = play(domain.NewJudgement(conn(events.StatusUp, 0), nil), r, "rrruurrr") // three changes, and room for a fourth
+	first, _ = play(before, r, "........uu")
+	said := fmt.Sprintf("%+v", first)
+	if _, got := play(before, r, "..................uu"); len(got) != 1 || fmt.Sprintf("%+v", first) != said {
+		t.Errorf("what another one saw (%q) became part of it: %s, now %+v", got, said, first)
+	}
 	if size := reflect.TypeFor[domain.Judgement]().Size(); size > 320 {
 		t.Errorf("a judgement takes %d bytes; there may be 100,000", size)
 	}
