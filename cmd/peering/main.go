@@ -11,5 +11,7 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Main(cli.New(app.Command(config.Serve), app.Version())))
+	root := cli.New(app.Command(config.Serve), app.Version())
+	root.AddCommand(app.DemoPeer())
+	os.Exit(cli.Main(root))
 }

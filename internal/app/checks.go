@@ -32,8 +32,12 @@ func (p *process) addChecks() {
 	}
 	if p.probes() {
 		p.health.add("targets", true, p.checkTargets)
+		p.health.add("probing", false, p.checkProbing)
 	}
-	if p.cfg.Demo {
+	if p.decides() {
+		p.health.add("probers", false, p.checkProbers)
+	}
+	if p.demo != nil {
 		p.health.add("demo", true, p.checkDemo)
 	}
 }

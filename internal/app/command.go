@@ -19,7 +19,9 @@ Standard output gets only where it listens: http=HOST:PORT, and with
 number of them may run.`},
 	config.Projector: {"Follow the log: the read models", `Follows the log and keeps the read models in a database. Several may run; one is
 active and the others stand by.`},
-	config.Prober: {"Look outside: the peers that are to be probed", `Follows the log for the peers that are to be probed.`},
+	config.Prober: {"Look outside: probe the peers", `Follows the log for the peers that are to be probed, probes its share of them and
+reports what changes. Any number of them may run: they share the peers out among
+themselves.`},
 }
 
 // Command returns the cobra command that runs a role until its context ends.

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
 
 	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/demo"
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
 )
@@ -14,7 +18,7 @@ const demoEnterprise = "demo-acme"
 
 // demoCommands are the orders that make the demo, each with the id that keeps a
 // second start from repeating it.
-func demoCommands() []command.Request {
+func demoCommands(kit *demo.Kit) []command.Request {
 	orders := []struct {
 		id  events.CommandID
 		cmd domain.Command
@@ -23,10 +27,10 @@ func demoCommands() []command.Request {
 			ID: demoEnterprise, Description: "Acme", Domain: "acme.example",
 			Server: domain.Server{Hostname: "uc.acme.example", Address: "192.0.2.10", Version: "9.8", Deployment: events.DeploymentStandard},
 		}},
-		{"demo-peer-berlin", demoPeer("Berlin", "uc.berlin.example", "berlin", "9.8", "")},
-		{"demo-peer-lyon", demoPeer("Lyon", "uc.lyon.example", "lyon-hq", "9.7.1.105", "192.0.2.20")},
-		{"demo-peer-madrid", demoPeer("Madrid", "uc.madrid.example", "madrid", "9.3", "")},
-		{"demo-peer-oslo", demoPeer("Oslo", "uc.oslo.example", "oslo", "", "edge.oslo.example")},
+		{"demo-peer-berlin", demoPeer("Berlin", kit.Server("berlin"), "berlin", "9.8", "")},
+		{"demo-peer-lyon", demoPeer("Lyon", kit.Server("lyon"), "lyon-hq", "9.7.1.105", "192.0.2.20")},
+		{"demo-peer-madrid", demoPeer("Madrid", kit.Server("madrid"), "madrid", "9.3", "")},
+		{"demo-peer-oslo", demoPeer("Oslo", kit.Server("oslo"), "oslo", "", "edge.oslo.example")},
 		{"demo-peer-federation", domain.AddPeer{Type: events.PeerExternal, Description: "XMPP federation"}},
 	}
 	var out []command.Request
@@ -39,10 +43,10 @@ func demoCommands() []command.Request {
 	return out
 }
 
-func demoPeer(description, hostname, enterprise, version, address string) domain.AddPeer {
+func demoPeer(description string, s demo.Server, enterprise, version, address string) domain.AddPeer {
 	p := domain.AddPeer{
 		Type: events.PeerMiCollab, Description: description,
-		Hostname: domain.Give(hostname), PeerEnterpriseID: domain.Give(enterprise),
+		Hostname: domain.Give(s.Hostname), Port: domain.Give(s.Port), PeerEnterpriseID: domain.Give(enterprise),
 	}
 	if version != "" {
 		p.Version = domain.Give(version)
@@ -57,9 +61,9 @@ func demoPeer(description, hostname, enterprise, version, address string) domain
 // its last event. It may be called again after any error, and changes nothing
 // when the enterprise was registered long ago: what its administrator deleted
 // stays deleted.
-func addDemo(ctx context.Context, handle func(context.Context, command.Request) (command.Receipt, error)) (events.Seq, error) {
+func addDemo(ctx context.Context, kit *demo.Kit, handle func(context.Context, command.Request) (command.Receipt, error)) (events.Seq, error) {
 	var last events.Seq
-	for i, r := range demoCommands() {
+	for i, r := range demoCommands(kit) {
 		receipt, err := handle(ctx, r)
 		var refused *domain.Error
 		switch {
@@ -72,4 +76,24 @@ func addDemo(ctx context.Context, handle func(context.Context, command.Request) 
 		}
 	}
 	return last, nil
+}
+
+// serveDemo serves the demo's peers.
+func (p *process) serveDemo(ctx context.Context) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	return p.demo.Run(ctx, program, p.log)
+}
+
+// DemoPeer returns the hidden command that is one server of the demo.
+func DemoPeer() *cobra.Command {
+	return &cobra.Command{
+		Use: demo.Subcommand, Hidden: true, Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
+		Short: "Serve one peer of the demo, as read from standard input",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return demo.Main(cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
 }

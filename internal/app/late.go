@@ -5,6 +5,7 @@ import (
 
 	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/eventstore"
 	"github.com/peering/peering/internal/httpapi"
 	"github.com/peering/peering/internal/readmodel"
 )
@@ -17,6 +18,9 @@ type lateBackends struct {
 	commands   atomic.Pointer[command.Handler]
 	directory  atomic.Pointer[readmodel.Directory]
 	audit      atomic.Pointer[readmodel.Audit]
+	timeline   atomic.Pointer[readmodel.Timeline]
+	prober     atomic.Pointer[remoteProber]
+	samples    atomic.Pointer[eventstore.Samples]
 	operations atomic.Pointer[operations]
 }
 
@@ -34,6 +38,15 @@ func (b *lateBackends) now() httpapi.Backends {
 	}
 	if a := b.audit.Load(); a != nil {
 		out.Audit = a
+	}
+	if t := b.timeline.Load(); t != nil {
+		out.Timeline = t
+	}
+	if p := b.prober.Load(); p != nil {
+		out.Prober = p
+	}
+	if s := b.samples.Load(); s != nil {
+		out.Samples = s
 	}
 	if o := b.operations.Load(); o != nil {
 		out.Operations = o

@@ -17,7 +17,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/peering/peering/internal/config"
+	"github.com/peering/peering/internal/demo"
 	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
 	"github.com/peering/peering/internal/httpapi"
 	"github.com/peering/peering/internal/prober"
 	"github.com/peering/peering/internal/readmodel"
@@ -38,9 +40,12 @@ type process struct {
 	tables  *promise[*readmodel.DB]
 	demoEnd *promise[events.Seq] // its last event
 	late    lateBackends
-	prober  atomic.Pointer[prober.Prober]
 	models  []*readModel
 
+	demo     *demo.Kit // nil: there is none
+	samples  *promise[*eventstore.Samples]
+	prober   atomic.Pointer[prober.Prober]
+	roll     *prober.Roll
 	targeted caughtUp
 }
 
@@ -56,6 +61,7 @@ func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, s storage) *pr
 		cfg: c, log: log, health: newHealth(), metrics: prometheus.NewRegistry(), nc: nc, storage: s,
 		events: newPromise[*eventLog](), tables: newPromise[*readmodel.DB](),
 		demoEnd: newPromise[events.Seq](), models: readModels(),
+		samples: newPromise[*eventstore.Samples](), roll: prober.NewRoll(),
 	}
 	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return p

@@ -46,6 +46,13 @@ func (p *process) project(ctx context.Context) error {
 		m.runner.Store(r)
 		group.Go(func() error { return follow(ctx, r) })
 	}
+	group.Go(func() error {
+		samples, err := p.samples.get(ctx)
+		if err != nil {
+			return err
+		}
+		return projection.NewSamples(samples, db, p.log).Run(ctx)
+	})
 	return group.Wait()
 }
 

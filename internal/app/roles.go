@@ -10,8 +10,6 @@ import (
 	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/eventstore"
-	"github.com/peering/peering/internal/httpapi"
-	"github.com/peering/peering/internal/prober"
 )
 
 // eventLog is the log once its streams are there.
@@ -67,8 +65,11 @@ func (p *process) work(ctx context.Context) error {
 	start(p.decides(), p.decide)
 	start(p.decides(), p.answer)
 	start(p.decides(), p.operate)
+	start(p.decides(), p.watchProbers)
 	start(p.projects(), p.project)
 	start(p.probes(), p.probe)
+	start(true, p.openSamples)
+	start(p.demo != nil, p.serveDemo)
 	err := group.Wait()
 	if tables, ok := p.tables.now(); ok {
 		err = errors.Join(err, tables.Close())
@@ -78,6 +79,9 @@ func (p *process) work(ctx context.Context) error {
 	}
 	return err
 }
+
+// never says that no error is the last word.
+func never(error) bool { return false }
 
 // openLog makes and verifies the streams.
 func (p *process) openLog(ctx context.Context) error {
@@ -106,48 +110,19 @@ func (p *process) decide(ctx context.Context) error {
 	p.late.commands.Store(h)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return h.Run(ctx) })
-	if p.cfg.Demo {
-		group.Go(func() error { return p.demo(ctx, h) })
+	if p.demo != nil {
+		group.Go(func() error { return p.addDemo(ctx, h) })
 	}
 	return group.Wait()
 }
 
-// demo adds the demo and says when it has.
-func (p *process) demo(ctx context.Context, h *command.Handler) error {
-	return untilItWorks(ctx, p.log, "the demo", func(error) bool { return false }, func(ctx context.Context) error {
-		last, err := addDemo(ctx, h.Handle)
+// addDemo adds the demo and says when it has.
+func (p *process) addDemo(ctx context.Context, h *command.Handler) error {
+	return untilItWorks(ctx, p.log, "the demo", never, func(ctx context.Context) error {
+		last, err := addDemo(ctx, p.demo, h.Handle)
 		if err == nil {
 			p.demoEnd.keep(last)
 		}
 		return err
 	})
-}
-
-// probe keeps the targets.
-func (p *process) probe(ctx context.Context) error {
-	l, err := p.events.get(ctx)
-	if err != nil {
-		return err
-	}
-	pr := prober.New(l.reader, p.log, p.metrics)
-	p.prober.Store(pr)
-	return pr.Run(ctx)
-}
-
-// checkTargets is red until every peer in the log is known, and when some are
-// not probed because an event cannot be read.
-func (p *process) checkTargets(context.Context) finding {
-	pr := p.prober.Load()
-	if pr == nil {
-		return red("the event log is not there yet")
-	}
-	f := p.targeted.at(p.events, pr.Targets().Seq())
-	held := pr.Targets().Held()
-	switch {
-	case f.level == httpapi.Red:
-		return f
-	case len(held) > 0:
-		return amber("the peers of %d enterprises are not probed: an event of theirs cannot be read", len(held))
-	}
-	return green("%d peers", pr.Targets().Len())
 }

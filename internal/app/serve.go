@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
 	"github.com/peering/peering/internal/config"
+	"github.com/peering/peering/internal/demo"
 	"github.com/peering/peering/internal/embednats"
 	"github.com/peering/peering/internal/eventstore"
 )
@@ -80,7 +82,13 @@ func runServe(ctx context.Context, c config.Config, stdout io.Writer, log *slog.
 			return errors.Join(fmt.Errorf("standard output: %w", err), listener.Close())
 		}
 	}
-	return newProcess(c, log, nc, server).run(ctx, listener)
+	p := newProcess(c, log, nc, server)
+	if c.Demo {
+		if p.demo, err = demo.Open(filepath.Join(c.Data, "demo.json"), time.Now()); err != nil {
+			return errors.Join(fmt.Errorf("demo: %w", err), listener.Close())
+		}
+	}
+	return p.run(ctx, listener)
 }
 
 // thrifty has the garbage collector trade processor time for memory, unless the

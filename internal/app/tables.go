@@ -56,8 +56,9 @@ func (p *process) answer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.late.directory.Store(db.Directory())
+	p.late.directory.Store(db.Directory().Probing(p.unprobed))
 	p.late.audit.Store(db.Audit())
+	p.late.timeline.Store(db.Timeline())
 	return nil
 }
 

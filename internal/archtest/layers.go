@@ -33,7 +33,7 @@ func Layers() map[string]Layer {
 		"internal/projection": {Imports: []string{"internal/events", "internal/readmodel"}},
 		"internal/readmodel":  {Imports: []string{"internal/events"}},
 		"internal/probe":      {Imports: []string{"internal/events"}},
-		"internal/prober":     {Imports: []string{"internal/domain", "internal/events", "internal/eventstore"}},
+		"internal/prober":     {Imports: []string{"internal/domain", "internal/events", "internal/eventstore", "internal/probe"}},
 		"internal/access":     {Imports: []string{"internal/readmodel", "internal/domain", "internal/events"}},
 		"internal/httpapi":    {Imports: []string{"internal/access", "internal/command", "internal/readmodel", "internal/domain", "internal/events"}},
 		"internal/dashboard":  {Imports: []string{"internal/access", "internal/command", "internal/readmodel", "internal/domain", "internal/events"}},
@@ -42,6 +42,7 @@ func Layers() map[string]Layer {
 		"internal/cli":       {Imports: []string{"client"}},
 		"internal/config":    {},
 		"internal/embednats": {},
+		"internal/demo":      {},
 		"internal/app":       {Imports: []string{"*"}},
 		"cmd/*":              {Imports: []string{"internal/app", "internal/cli", "internal/config"}},
 

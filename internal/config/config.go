@@ -52,6 +52,13 @@ type Config struct {
 	RateLimit        int      // requests a second with one token
 	RateLimitAddress int      // requests a second from one address without a good token
 
+	ProbeAllow          []string // addresses and ports that may be probed
+	ProbeCAFile         string
+	ProbeInterval       time.Duration
+	ProbeConcurrency    int
+	ProbeVersionPath    string
+	ProbeVersionPattern string
+
 	LogLevel        slog.Level
 	LogFormat       string // LogAuto, LogText or LogJSON
 	AdminURL        string // template of a peer's administrator interface

@@ -28,6 +28,7 @@ var (
 	embedded   = []Role{Serve}
 	withSQL    = []Role{Serve, API, Projector}
 	withAPI    = []Role{Serve, API}
+	withProbes = []Role{Serve, Prober}
 )
 
 // Settings lists every setting in the order in which people should read it.
@@ -115,6 +116,18 @@ func table() []setting {
 			"limit of the event log; raised online, never lowered", size(func(c *Config) *int64 { return &c.LogMaxBytes })),
 		entry("max_store", "12GiB", embedded,
 			"limit of all that the embedded server stores; at least 1.4 times log_max_bytes, and 48 MiB more than it", size(func(c *Config) *int64 { return &c.MaxStore })),
+		entry("probe_allow", "", withProbes,
+			"what may be probed, separated by commas: ranges of addresses instead of the private ones, ports instead of 443 and 8443; public addresses may always be", list(func(c *Config) *[]string { return &c.ProbeAllow })),
+		entry("probe_ca_file", "", withProbes,
+			"file with the certificates of authorities to trust at peers, besides those of the system", readable(func(c *Config) *string { return &c.ProbeCAFile })),
+		entry("probe_interval", "30s", withProbes,
+			"time between two probes of a peer, from 1s to 1h; down after three failures, up after two successes", interval),
+		entry("probe_concurrency", "256", withProbes,
+			"probes at the same time", count(func(c *Config) *int { return &c.ProbeConcurrency })),
+		entry("probe_version_path", "/.well-known/peering", withProbes,
+			"path at which a peer tells its version", text(func(c *Config) *string { return &c.ProbeVersionPath })),
+		entry("probe_version_pattern", "", withProbes,
+			"regular expression whose first group is the version in the answer; empty: the member version of a JSON object", text(func(c *Config) *string { return &c.ProbeVersionPattern })),
 		entry("admin_url", "https://{hostname}/", []Role{Serve, API},
 			"address of a peer's administrator interface, from {hostname}, {port} and {address}", adminURL),
 		entry("log_level", "info", everywhere,

@@ -172,6 +172,16 @@ func duration(c *Config, v string) error {
 	return nil
 }
 
+// interval takes the time between two probes.
+func interval(c *Config, v string) error {
+	d, err := time.ParseDuration(v)
+	if err != nil || d < time.Second || d > time.Hour {
+		return fmt.Errorf("%q is not a time from 1s to 1h", v)
+	}
+	c.ProbeInterval = d
+	return nil
+}
+
 func level(c *Config, v string) error {
 	if err := c.LogLevel.UnmarshalText([]byte(v)); err != nil {
 		return fmt.Errorf("%q is none of debug, info, warn, error", v)

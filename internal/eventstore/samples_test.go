@@ -28,7 +28,7 @@ func sampling(t *testing.T) (*nats.Conn, *eventstore.Samples) {
 	if err := eventstore.EnsureSamples(t.Context(), nc, eventstore.StreamOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := eventstore.NewSamples(nc, slog.New(slog.DiscardHandler), func() { t.Error("a sample was lost") })
+	s, err := eventstore.NewSamples(nc, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,10 +23,12 @@ type Samples struct {
 }
 
 // NewSamples returns the samples on nc, which the caller closes after the last
-// call has returned. lost is called for each sample that could not be kept.
-func NewSamples(nc *nats.Conn, log *slog.Logger, lost func()) (*Samples, error) {
+// call has returned. log gets what cannot be kept, as debug lines.
+func NewSamples(nc *nats.Conn, log *slog.Logger) (*Samples, error) {
 	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(samplesPending), jetstream.WithPublishAsyncTimeout(budget),
-		jetstream.WithPublishAsyncErrHandler(func(jetstream.JetStream, *nats.Msg, error) { lost() }))
+		jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, m *nats.Msg, err error) {
+			log.Debug("a sample was lost", "subject", m.Subject, "err", err)
+		}))
 	if err != nil {
 		return nil, fmt.Errorf("eventstore: %w", err)
 	}

@@ -47,7 +47,7 @@ func (h *history) remember(r events.Recorded, before events.Connection, trusted 
 			return
 		}
 		h.AddressSeen = h.AddressSeen || trusted != "" && domain.AddressMatches(trusted, addresses(e.Resolved))
-		if flipped(before.Status, e.To) {
+		if domain.Flips(before, e) {
 			h.Flips = append(h.Flips, e.ProbeStarted)
 			h.Flips = slices.Clone(h.Flips[max(0, len(h.Flips)-maxFlips):])
 		}
@@ -61,12 +61,6 @@ func (h *history) certificate(e events.PeerCertificateSeen, at time.Time, truste
 		h.Certificates = slices.Clone(h.Certificates[max(0, len(h.Certificates)-maxFingerprints):])
 	}
 	h.NameCovered = h.NameCovered || trusted != "" && domain.NameCovers(e.Names, trusted)
-}
-
-// flipped reports whether a change leads from answering to down or back.
-func flipped(from, to events.Status) bool {
-	answering := func(s events.Status) bool { return s == events.StatusUp || s == events.StatusDegraded }
-	return answering(from) && to == events.StatusDown || from == events.StatusDown && answering(to)
 }
 
 // addresses are those among texts that are addresses.

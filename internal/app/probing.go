@@ -1,0 +1,175 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/peering/peering/internal/config"
+	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
+	"github.com/peering/peering/internal/httpapi"
+	"github.com/peering/peering/internal/probe"
+	"github.com/peering/peering/internal/prober"
+)
+
+// openSamples makes the stream of samples. What is wrong with it is said, and
+// stops nobody.
+func (p *process) openSamples(ctx context.Context) error {
+	if _, err := p.events.get(ctx); err != nil {
+		return err
+	}
+	err := untilItWorks(ctx, p.log, "the stream of samples", never, func(ctx context.Context) error {
+		return eventstore.EnsureSamples(ctx, p.nc, streamOptions(p.cfg, p.log))
+	})
+	if err != nil {
+		return err
+	}
+	samples, err := eventstore.NewSamples(p.nc, p.log)
+	if err != nil {
+		return err
+	}
+	p.samples.keep(samples)
+	p.late.samples.Store(samples)
+	return nil
+}
+
+// keep hands a sample to its stream, when that is there.
+func (p *process) keep(s events.Sample) error {
+	samples, ok := p.samples.now()
+	if !ok {
+		return errors.New("the stream of samples is not there yet")
+	}
+	return samples.Keep(s)
+}
+
+// probe probes this process's share of the peers.
+func (p *process) probe(ctx context.Context) error {
+	l, err := p.events.get(ctx)
+	if err != nil {
+		return err
+	}
+	looker, err := p.looker()
+	if err != nil {
+		return err
+	}
+	var registry prober.Registry
+	err = untilItWorks(ctx, p.log, "the list of probers", never, func(ctx context.Context) (err error) {
+		registry, err = prober.OpenKV(ctx, p.nc, p.cfg.Replicas)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	pr := prober.New(prober.Options{
+		ID: proberID(), Source: l.reader, Store: l.store, Registry: registry, Probe: looker,
+		Keep: p.keep, Used: l.health.UsedRatio,
+		Interval: p.cfg.ProbeInterval, Concurrency: p.cfg.ProbeConcurrency, Logger: p.log, Metrics: p.metrics,
+	})
+	p.prober.Store(pr)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return pr.Run(ctx) })
+	group.Go(func() error { return pr.Serve(ctx, p.nc) })
+	return group.Wait()
+}
+
+// looker is what looks at peers, as configured, and at the servers of the demo.
+func (p *process) looker() (*probe.Probe, error) {
+	fault := func(setting string, err error) error {
+		return config.Faults{{Setting: setting, Problem: err.Error()}}
+	}
+	guard, err := probe.ParseAllow(p.cfg.ProbeAllow)
+	if err != nil {
+		return nil, fault("probe_allow", err)
+	}
+	version, err := probe.ParseVersionRule(p.cfg.ProbeVersionPath, p.cfg.ProbeVersionPattern)
+	if err != nil {
+		return nil, fault("probe_version_path and probe_version_pattern", err)
+	}
+	roots, err := probe.Roots(p.cfg.ProbeCAFile)
+	if err != nil {
+		return nil, fault("probe_ca_file", err)
+	}
+	o := probe.Options{Roots: roots, Version: version}
+	if p.demo != nil {
+		o.Hosts = p.demo.Hosts()
+		if err := p.demo.Roots(roots); err != nil {
+			return nil, err
+		}
+		if guard, err = guard.With("127.0.0.1", "1-65535"); err != nil {
+			return nil, err
+		}
+	}
+	o.Guard = guard
+	return probe.New(o), nil
+}
+
+// proberID is a name for this process among the probers: the machine's, so that
+// people recognise it, and something that no other start has.
+func proberID() string {
+	host, err := os.Hostname()
+	host = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return -1
+	}, strings.ToLower(host))
+	if err != nil || host == "" {
+		host = "prober"
+	}
+	return host[:min(len(host), 40)] + "-" + uuid.NewString()[:8]
+}
+
+// checkTargets is red until every peer in the log is known, and when some are
+// not probed because an event cannot be read.
+func (p *process) checkTargets(context.Context) finding {
+	pr := p.prober.Load()
+	if pr == nil {
+		return red("the event log is not there yet")
+	}
+	s := pr.Status()
+	f := p.targeted.at(p.events, s.Seq)
+	switch {
+	case f.level == httpapi.Red:
+		return f
+	case s.Held > 0:
+		return amber("the peers of %d enterprises are not probed: an event of theirs cannot be read", s.Held)
+	}
+	return green("%d peers", s.Targets)
+}
+
+// checkProbing says how the probing goes.
+func (p *process) checkProbing(context.Context) finding {
+	pr := p.prober.Load()
+	if pr == nil {
+		return red("probing has not begun")
+	}
+	s := pr.Status()
+	of := fmt.Sprintf("%d of %d peers are probed here; probers there: %d", s.Owned, s.Targets, s.Probers)
+	switch {
+	case !s.Leased:
+		return red("this prober cannot say that it is there, so that nothing it finds counts; %s", of)
+	case s.Isolated:
+		return amber("most peers stopped answering at the same time: this prober may be cut off; %s", of)
+	case s.Muted:
+		return amber("the log is nearly full: changes are not reported; %s", of)
+	case s.Late > p.cfg.ProbeInterval:
+		return amber("probes are %s late: raise probe_concurrency or add a prober; %s", s.Late.Round(time.Second), of)
+	}
+	return green("%s", of)
+}
+
+// checkProbers says whether anybody probes.
+func (p *process) checkProbers(context.Context) finding {
+	members := p.roll.Members()
+	if a, absent := p.roll.Absence(""); absent {
+		return amber("%s", a.Cause.Message)
+	}
+	return green("%d there", len(members))
+}
