@@ -55,7 +55,7 @@ func (p *Prober) member() Member {
 	defer p.mu.Unlock()
 	return Member{
 		ID: p.id, Started: p.started, Targets: p.targets.Len(), Owned: len(p.peers),
-		Isolated: p.isolated, Muted: p.muted.Load(), Held: maps.Clone(p.held),
+		Isolated: p.isolation.Suspected(), Muted: p.muted.Load(), Held: maps.Clone(p.held),
 	}
 }
 
@@ -116,6 +116,6 @@ func (p *Prober) Status() Status {
 	defer p.mu.Unlock()
 	return Status{
 		Seq: p.targets.Seq(), Targets: p.targets.Len(), Owned: len(p.peers), Late: p.schedule.late(now),
-		Isolated: p.isolated, Muted: p.muted.Load(), Leased: leased, Probers: len(p.members), Held: len(p.targets.Held()),
+		Isolated: p.isolation.Suspected(), Muted: p.muted.Load(), Leased: leased, Probers: len(p.members), Held: len(p.targets.Held()),
 	}
 }

@@ -14,6 +14,7 @@ type peer struct {
 	judgement domain.Judgement
 	config    events.Seq // that it is judged under
 	reported  events.Seq // the last event of its status that the judgement knows
+	writing   bool       // events of it are being appended
 	since     time.Time  // owned since
 
 	address     string // trusted, that the next two are about
@@ -54,7 +55,7 @@ func (p *Prober) refresh(keys ...domain.PeerKey) {
 			p.judge(known, &t)
 			p.isolation.Forget(key)
 			p.schedule.put(key, t.Hostname, now)
-		case known.reported < t.StatusSeq:
+		case known.reported < t.StatusSeq && !known.writing:
 			p.judge(known, &t)
 		}
 	}

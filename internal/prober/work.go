@@ -109,33 +109,47 @@ func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *prob
 		p.metrics.dropped.WithLabelValues("outdated").Inc()
 		return
 	}
-	before := known.judgement
 	next, change := p.observe(known, &now, res, byHand)
+	list := changesOf(&now, res, change)
+	if len(list) == 0 {
+		known.judgement = next
+		report.Status, report.StatusCause = next.Status(), next.Cause()
+		p.mu.Unlock()
+		return
+	}
+	known.writing = true
 	after := max(now.StatusSeq, known.reported)
 	p.mu.Unlock()
 
-	list := changesOf(&now, res, change)
-	var seq events.Seq
-	if len(list) > 0 {
-		var err error
-		if seq, err = p.write(ctx, until, &now, after, list); err != nil {
-			if change != nil {
-				next = before // the next probe leads to it again
-			}
-			p.metrics.dropped.WithLabelValues("not_written").Inc()
-			p.log.Warn("what a probe found could not be reported", "enterprise", t.Enterprise, "peer_id", t.Peer, "err", err)
-		}
+	seq, err := p.write(ctx, until, &now, after, list)
+	if err != nil {
+		p.metrics.dropped.WithLabelValues("not_written").Inc()
+		p.log.Warn("what a probe found could not be reported", "enterprise", t.Enterprise, "peer_id", t.Peer, "err", err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if known.config == now.Connection.From && (seq == 0 && known.reported <= after || seq > known.reported) {
-		known.judgement, known.reported = next, max(known.reported, seq)
-		if next.Status() == events.StatusDown {
-			p.isolation.Forget(t.Key())
-		}
+	known.writing = false
+	if known.config == now.Connection.From {
+		p.settle(known, &now, next, seq, err == nil || change == nil)
 	}
 	report.Sequence = seq
 	report.Status, report.StatusCause = known.judgement.Status(), known.judgement.Cause()
+}
+
+// settle makes next the judgement of a peer after an append: seq is 0 when that
+// failed. A change that was not written is not made: the next probe leads to it
+// again. What others have reported meanwhile counts instead.
+func (p *Prober) settle(known *peer, t *Target, next domain.Judgement, seq events.Seq, made bool) {
+	known.reported = max(known.reported, seq)
+	if made {
+		known.judgement = next
+	}
+	if latest, ok := p.targets.Get(t.Key()); ok && latest.StatusSeq > known.reported {
+		p.judge(known, &latest)
+	}
+	if known.judgement.Status() == events.StatusDown {
+		p.isolation.Forget(t.Key())
+	}
 }
 
 // counts reports whether a probe says something about a peer as it is now, and
