@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -50,15 +51,14 @@ func TestLook_everyAddressThatFailedIsTold(t *testing.T) {
 
 func TestLook_silentAddressLeavesTimeForTheNext(t *testing.T) {
 	a := newAuthority(t)
-	server := listen(t, "127.0.0.2:0", secured(with(a.leaf(t)), answering(healthy)))
-	full(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(server.port)))
+	server := serve(t, besideFull(t), secured(with(a.leaf(t)), answering(healthy)))
 	s := serveDNS(t, only("127.0.0.1", "127.0.0.2"))
 	r := look(t, a, server.port, hurried, s.from(t, server.port, "127.0.0.0/29"))
 	wantHealthy(t, r)
 }
 
 func TestLook_silentAddressTimesOut(t *testing.T) {
-	at := full(t, netip.MustParseAddrPort("127.0.0.1:0"))
+	at := full(t)
 	r := look(t, newAuthority(t), int(at.Port()), hurried)
 	wantFailure(t, r, events.LayerConnect, "timeout", "127.0.0.1")
 }
@@ -93,11 +93,11 @@ func TestDial_whatIsAllowedConnects(t *testing.T) {
 	}
 }
 
-// full listens at address and has taken all connections that it takes, so that
+// full listens at 127.0.0.1 and has taken all connections that it takes, so that
 // the next one is neither accepted nor refused.
-func full(t testing.TB, at netip.AddrPort) netip.AddrPort {
+func full(t testing.TB) netip.AddrPort {
 	t.Helper()
-	at = listenWithoutBacklog(t, at)
+	at := listenWithoutBacklog(t)
 	for range 16 {
 		conn, err := net.DialTimeout("tcp", at.String(), 100*time.Millisecond)
 		if err != nil {
@@ -107,4 +107,16 @@ func full(t testing.TB, at netip.AddrPort) netip.AddrPort {
 	}
 	t.Fatal("the system accepts for a program that does not")
 	return at
+}
+
+// besideFull listens at 127.0.0.2, with the port of one that is full at 127.0.0.1.
+func besideFull(t testing.TB) net.Listener {
+	t.Helper()
+	for range 50 {
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.2", strconv.Itoa(int(full(t).Port())))); err == nil {
+			return l
+		}
+	}
+	t.Fatal("no port is free at both addresses")
+	return nil
 }

@@ -35,6 +35,40 @@ func listen(t testing.TB, address string, talk func(net.Conn)) *counterpart {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serve(t, l, talk)
+}
+
+// samePort binds one port of all addresses.
+func samePort(t testing.TB, addresses ...string) []net.Listener {
+	t.Helper()
+	for range 50 { // what is free at one address may be taken at another
+		bound, err := bindAll(addresses)
+		if err == nil {
+			return bound
+		}
+		for _, l := range bound {
+			l.Close()
+		}
+	}
+	t.Fatalf("no port is free at all of %q", addresses)
+	return nil
+}
+
+func bindAll(addresses []string) (bound []net.Listener, err error) {
+	port := "0"
+	for _, a := range addresses {
+		l, err := net.Listen("tcp", net.JoinHostPort(a, port))
+		if err != nil {
+			return bound, err
+		}
+		bound = append(bound, l)
+		port = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	}
+	return bound, nil
+}
+
+// serve is listen with a listener that is there already.
+func serve(t testing.TB, l net.Listener, talk func(net.Conn)) *counterpart {
 	c := &counterpart{listener: l, port: l.Addr().(*net.TCPAddr).Port}
 	var mu sync.Mutex
 	var open []net.Conn
@@ -109,7 +143,7 @@ func open(t testing.TB, port int, entries ...string) probe.Guard {
 
 // quick are limits that a test can wait for.
 func quick() probe.Limits {
-	const brief = time.Second
+	const brief = 400 * time.Millisecond
 	return probe.Limits{DNS: brief, Connect: brief, TLS: brief, HTTP: brief}
 }
 

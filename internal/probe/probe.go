@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -49,14 +50,18 @@ type Probe struct {
 	rule     VersionRule
 	limits   Limits
 	suites   []uint16
+	// shortages counts look-ups that this machine had no socket for. One that
+	// fails while it grows is nobody's fault out there.
+	shortages atomic.Int64
 }
 
 // New returns a probe.
 func New(opts Options) *Probe {
 	p := &Probe{
-		roots: opts.Roots, guard: opts.Guard.orDefault(), hosts: opts.Hosts, resolver: newResolver(opts.Resolver),
+		roots: opts.Roots, guard: opts.Guard.orDefault(), hosts: opts.Hosts,
 		rule: opts.Version.orDefault(), limits: opts.Limits.orDefault(), suites: suites(),
 	}
+	p.resolver = newResolver(opts.Resolver, &p.shortages)
 	return p
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/peering/peering/internal/events"
@@ -34,16 +35,20 @@ func (l *look) resolve(ctx context.Context) ([]netip.Addr, bool) {
 
 // newResolver returns a resolver that leaves nothing behind when the time for an
 // answer is over: that of the C library holds a thread until it gives up, and
-// Go's own waits for a silent server behind the caller's back.
-func newResolver(from *net.Resolver) *net.Resolver {
+// Go's own waits for a silent server behind the caller's back. It counts in
+// shortages what failed for want of something here, which its errors hide.
+func newResolver(from *net.Resolver, shortages *atomic.Int64) *net.Resolver {
 	dial := new(net.Dialer).DialContext
 	if from != nil && from.Dial != nil {
 		dial = from.Dial
 	}
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
-		if err == nil {
+		switch {
+		case err == nil:
 			context.AfterFunc(ctx, func() { _ = conn.Close() })
+		case short(err):
+			shortages.Add(1)
 		}
 		return conn, err
 	}}
@@ -62,9 +67,10 @@ func (l *look) lookup(ctx context.Context) ([]netip.Addr, events.Cause) {
 	defer cancel()
 	// The dot makes the name absolute: it is not tried in the domains that this
 	// machine searches.
+	before := l.shortages.Load()
 	answer, err := l.resolver.LookupNetIP(ctx, "ip", l.host+".")
 	if err != nil {
-		l.result.Aborted = short(err)
+		l.result.Aborted = l.shortages.Load() > before
 		return nil, l.unresolved(err)
 	}
 	var found []netip.Addr

@@ -166,8 +166,9 @@ func TestLook_oneFamilyIsEnough(t *testing.T) {
 
 func TestLook_addressesAreSortedAndThoseRefusedAreLeftOut(t *testing.T) {
 	a := newAuthority(t)
-	server := listen(t, "127.0.0.1:0", secured(with(a.leaf(t)), answering(healthy)))
-	forbidden := listen(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.9"), uint16(server.port)).String(), silent)
+	at := samePort(t, "127.0.0.1", "127.0.0.9")
+	server := serve(t, at[0], secured(with(a.leaf(t)), answering(healthy)))
+	forbidden := serve(t, at[1], silent)
 	s := serveDNS(t, only("127.0.0.9", "127.0.0.4", "169.254.169.254", "::ffff:169.254.169.254", "127.0.0.1", "127.0.0.1"))
 	r := look(t, a, server.port, s.from(t, server.port, "127.0.0.0/29"))
 	wantHealthy(t, r)
@@ -206,11 +207,12 @@ func TestLook_nameThatIsBoundAnewIsDialledWhereItWasChecked(t *testing.T) {
 		a := newAuthority(t)
 		cert := with(a.leaf(t))
 		reached := make(chan string, 1)
-		server := listen(t, "127.0.0.1:0", func(conn net.Conn) {
+		at := samePort(t, "127.0.0.1", "127.0.0.9")
+		server := serve(t, at[0], func(conn net.Conn) {
 			reached <- conn.LocalAddr().(*net.TCPAddr).IP.String()
 			secured(cert, answering(healthy))(conn)
 		})
-		forbidden := listen(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.9"), uint16(server.port)).String(), silent)
+		forbidden := serve(t, at[1], silent)
 		var moved atomic.Bool
 		s := serveDNS(t, func(_ int64, kind uint16) ([]string, int) {
 			switch {
