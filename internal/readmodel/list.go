@@ -43,8 +43,10 @@ type listing struct {
 	key     string   // the primary key of the table; empty: its rows are few, and read whole
 	walked  []string // the sorts whose order an index has
 
-	where []string
-	args  []any
+	join     string // further tables that only what is sorted by needs
+	joinArgs []any
+	where    []string
+	args     []any
 
 	sort       sortable
 	ordered    bool // an index has the order
@@ -184,7 +186,7 @@ func (l *listing) fingerprint() string {
 // has the order, the rows of the page are found first, by what is sorted and
 // their keys alone, so that the others are never carried whole.
 func (l *listing) statement(columns, table string) (string, []any) {
-	where, args := strings.Join(l.where, " AND "), append(slices.Clone(l.args), l.page.Limit+1)
+	where, args := strings.Join(l.where, " AND "), append(slices.Concat(l.joinArgs, l.args), l.page.Limit+1)
 	if l.ordered || l.key == "" {
 		return fmt.Sprintf("SELECT %s, %s AS sort_value FROM %s WHERE %s ORDER BY %s LIMIT ?",
 			columns, l.sort.expression, table, where, l.order(l.sort.expression)), args
@@ -194,8 +196,8 @@ func (l *listing) statement(columns, table string) (string, []any) {
 		keys = append(keys, fmt.Sprintf("%s AS key_%d", column, i))
 		same = append(same, fmt.Sprintf("%s = key_%d", column, i))
 	}
-	found := fmt.Sprintf("SELECT %s, %s AS sort_value FROM %s WHERE %s ORDER BY %s LIMIT ?",
-		strings.Join(keys, ", "), l.sort.expression, table, where, l.order(l.sort.expression))
+	found := fmt.Sprintf("SELECT %s, %s AS sort_value FROM %s%s WHERE %s ORDER BY %s LIMIT ?",
+		strings.Join(keys, ", "), l.sort.expression, table, l.join, where, l.order(l.sort.expression))
 	return fmt.Sprintf("SELECT %s, sort_value FROM (%s) found CROSS JOIN %s WHERE %s ORDER BY %s",
 		columns, found, table, strings.Join(same, " AND "), l.order("sort_value")), args
 }

@@ -30,7 +30,7 @@ func (s *stage) listers() []lister {
 			page, err := dir.Enterprises(ctx, EnterpriseQuery{ListQuery: q})
 			return named(page, func(e Enterprise) string { return string(e.ID) }), err
 		}},
-		{"peers", slices.Sorted(maps.Keys(peerSorts(s.dialect, upnPresence("9.8"), nil))), func(q ListQuery) (Page[string], error) {
+		{"peers", slices.Sorted(maps.Keys(peerSorts(upnPresence("9.8"), nil))), func(q ListQuery) (Page[string], error) {
 			page, err := dir.Peers(ctx, acme, PeerQuery{ListQuery: q})
 			return named(page, func(p Peer) string { return string(p.ID) }), err
 		}},

@@ -22,7 +22,7 @@ func (r listedPeer) tieValues() []string { return []string{string(r.ID)} }
 
 // peerSorts are the columns that the list can be sorted by; upn is the
 // expression of the computed one, and u who does not probe.
-func peerSorts(d dialect, upn string, u *Unprobed) map[string]sortable {
+func peerSorts(upn string, u *Unprobed) map[string]sortable {
 	return map[string]sortable{
 		"id":                    byText("id"),
 		"type":                  byText("type"),
@@ -41,8 +41,8 @@ func peerSorts(d dialect, upn string, u *Unprobed) map[string]sortable {
 		"status":                byText(u.status()),
 		"status_cause":          byText(u.causeCode()),
 		"status_since":          byInteger(u.since()),
-		sortLastProbe:           byInteger(ofProbe(d, "started")),
-		sortLatency:             byInteger(ofProbe(d, "latency_us")),
+		sortLastProbe:           byInteger(ofProbe("started")),
+		sortLatency:             byInteger(ofProbe("latency_us")),
 		"certificate":           byInteger("certificate_not_after"),
 		"certificate.not_after": byInteger("certificate_not_after"),
 		"certificate.days_left": byInteger("certificate_not_after"),
@@ -123,8 +123,11 @@ func (d *Directory) peerListing(ent events.EnterpriseID, q PeerQuery, upn string
 	bound.ListQuery = ListQuery{}
 	l := &listing{
 		list: peers + " " + string(ent), query: bound, page: q.ListQuery,
-		sorts: peerSorts(d.db.dialect, upn, u), natural: "description", ties: "id",
+		sorts: peerSorts(upn, u), natural: "description", ties: "id",
 		key: "enterprise, id", walked: []string{"id", "description"},
+	}
+	if byProbe(q.Sort) {
+		l.join, l.joinArgs = joinProbes(d.db.dialect), []any{ent}
 	}
 	l.and("enterprise = ?", ent)
 	if q.Deleted {

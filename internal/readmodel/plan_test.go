@@ -47,7 +47,7 @@ func TestPlan_listsUseAnIndex(t *testing.T) {
 	err := dir.view(t.Context(), "test", func(tx *sqlx.Tx, row stateRow) error {
 		g := row.generation()
 		p, e := peerTable(), g.table(peers)
-		for sort := range peerSorts(s.dialect, upn, nil) {
+		for sort := range peerSorts(upn, nil) {
 			l, err := dir.peerListing(acme, PeerQuery{ListQuery: ListQuery{Sort: sort}}, upn, nil)
 			if err != nil {
 				return err

@@ -93,12 +93,17 @@ func (db *DB) PruneProbes(ctx context.Context, olderThan time.Time) error {
 	})
 }
 
-// ofProbe is an expression for a column of the last probe of a row of peers,
-// which has the alias p; zero: it was not probed under its configuration yet.
-func ofProbe(d dialect, column string) string {
-	return fmt.Sprintf("COALESCE((SELECT b.%s FROM probes b WHERE b.enterprise = %s AND b.peer = %s AND b.config_seq >= p.probed_from), 0)",
-		column, d.plain("p.enterprise"), d.plain("p.id"))
+// joinProbes joins the last probes, as b, to the peers of an enterprise, which
+// have the alias p. The enterprise is bound: the planner does not see that it is
+// that of the peers, whose order is another.
+func joinProbes(d dialect) string {
+	return " LEFT JOIN (SELECT peer AS probed_peer, config_seq, started, latency_us FROM probes WHERE enterprise = ?) b" +
+		" ON b.probed_peer = " + d.plain("p.id") + " AND b.config_seq >= p.probed_from"
 }
+
+// ofProbe is an expression for a column of the probes that were joined; zero: the
+// peer was not probed under its configuration yet.
+func ofProbe(column string) string { return "COALESCE(b." + column + ", 0)" }
 
 // lastProbe is what is shown of a row of probes.
 type lastProbe struct {

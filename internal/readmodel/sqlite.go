@@ -25,7 +25,7 @@ func (sqlite) text() string                { return "TEXT" }
 func (sqlite) integer() string             { return "INTEGER" } // as a key of one column, it is the row's own number
 func (sqlite) contains(text string) string { return "instr(" + text + ", ?) > 0" }
 
-func (sqlite) plain(text string) string    { return text }
+func (sqlite) plain(text string) string { return text }
 
 // tableOptions make a table a tree of its keys. One that only grows is a tree of
 // its row numbers instead, which are the sequences: a row of it may be large, and

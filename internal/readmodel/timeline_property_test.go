@@ -207,4 +207,3 @@ func TestTimeline_tablesAreAFunctionOfTheLog(t *testing.T) {
 		}
 	})
 }
-

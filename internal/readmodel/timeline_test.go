@@ -143,11 +143,11 @@ func TestTimeline_maintenancesAreKept(t *testing.T) {
 		for range 20 {                                              // 4 to 23
 			c.happens(acme, events.PeerRenamed{Peer: "p1", To: "x"})
 		}
-		c.happens(acme, plan(30, 60, "move"))                          // 24
-		c.happens(acme, added("p2", "Other"))                          // 25
-		c.lease = acquireOf(t, c.DB, timeline{})                       // who knows nothing of them yet
-		c.happens(acme, events.PeerMaintenanceCancelled{Peer: "p1"})   // 26
-		c.happens(acme, events.PeerMaintenanceCancelled{Peer: "p1"})   // 27: there is none
+		c.happens(acme, plan(30, 60, "move"))                             // 24
+		c.happens(acme, added("p2", "Other"))                             // 25
+		c.lease = acquireOf(t, c.DB, timeline{})                          // who knows nothing of them yet
+		c.happens(acme, events.PeerMaintenanceCancelled{Peer: "p1"})      // 26
+		c.happens(acme, events.PeerMaintenanceCancelled{Peer: "p1"})      // 27: there is none
 		c.happens(acme, plan(40, 50, ""), events.PeerDeleted{Peer: "p1"}) // 28, 29
 		by := domaintest.Actor
 		want := []MaintenanceWindow{
@@ -186,9 +186,14 @@ func TestTimeline_eventsThatCannotFollowAreRefused(t *testing.T) {
 		c.happens(acme, registered(acme), added("p1", "Lyon"), added("p2", "Oslo"), events.PeerDeleted{Peer: "p2"})
 		c.fails(acme, added("p1", "Again"))
 		for _, e := range []events.Event{
-			events.PeerDisabled{Peer: "p3"}, events.PeerEnabled{Peer: "p2"}, events.PeerDeleted{Peer: "p2"},
-			events.PeerHostnameChanged{Peer: "p3"}, events.PeerEnterpriseChanged{Peer: "p2"}, status("p3", events.StatusUp, 9),
-			events.PeerMaintenanceScheduled{Peer: "p2"}, events.PeerMaintenanceCancelled{Peer: "p3"},
+			events.PeerDisabled{Peer: "p3"},
+			events.PeerEnabled{Peer: "p2"},
+			events.PeerDeleted{Peer: "p2"},
+			events.PeerHostnameChanged{Peer: "p3"},
+			events.PeerEnterpriseChanged{Peer: "p2"},
+			status("p3", events.StatusUp, 9),
+			events.PeerMaintenanceScheduled{Peer: "p2"},
+			events.PeerMaintenanceCancelled{Peer: "p3"},
 		} {
 			c.fails(acme, e)
 			c.fails(beta, e)
