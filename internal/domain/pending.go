@@ -1,6 +1,7 @@
+package domain
+
 // This file stands for uptime.go, presence_check.go and presence_fix.go until
 // those are merged.
-package domain
 
 import (
 	"cmp"

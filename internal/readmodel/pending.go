@@ -26,6 +26,15 @@ type MaintenanceWindow struct {
 	CancelledAt time.Time
 }
 
+// Effective is the time in which the maintenance held.
+func (m MaintenanceWindow) Effective() (start, end time.Time, ok bool) {
+	start, end = m.Start, m.End
+	if !m.CancelledAt.IsZero() && m.CancelledAt.Before(end) {
+		end = m.CancelledAt
+	}
+	return start, end, start.Before(end)
+}
+
 // TimelineQuery asks for a page, the newest first.
 type TimelineQuery struct {
 	Limit  int
