@@ -11,7 +11,7 @@ import (
 // Period is how long a peer had one status.
 type Period struct {
 	Sequence     Seq          `json:"sequence"` // of the event that it began with
-	Status       string       `json:"status"`
+	Status       string       `json:"status"`   // "": there was no peer, since it was deleted
 	StatusCause  *StatusCause `json:"status_cause"`
 	Since        time.Time    `json:"since"`
 	Until        time.Time    `json:"until"` // zero: it lasts

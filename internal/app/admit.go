@@ -11,10 +11,15 @@ import (
 	"github.com/peering/peering/internal/readmodel"
 )
 
-// checkFiles refuses secrets that could not be used later, before anything
-// listens.
+// checkFiles refuses what could not be used later, in files and in what is said
+// of probing, before anything listens.
 func checkFiles(c config.Config, log *slog.Logger) error {
 	var faults config.Faults
+	if c.Role == config.Serve || c.Role == config.Prober {
+		_, err := newProbe(c, nil)
+		wrong, _ := config.AsFaults(err)
+		faults = append(faults, wrong...)
+	}
 	if c.TLSCert != "" {
 		if _, err := loadCertificate(c.TLSCert, c.TLSKey, log); err != nil {
 			faults = append(faults, config.Fault{Setting: "tls_cert", Problem: err.Error()})

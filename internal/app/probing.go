@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/peering/peering/internal/config"
+	"github.com/peering/peering/internal/demo"
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/eventstore"
 	"github.com/peering/peering/internal/httpapi"
@@ -55,7 +56,7 @@ func (p *process) probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	looker, err := p.looker()
+	looker, err := newProbe(p.cfg, p.demo)
 	if err != nil {
 		return err
 	}
@@ -79,35 +80,32 @@ func (p *process) probe(ctx context.Context) error {
 	return group.Wait()
 }
 
-// looker is what looks at peers, as configured, and at the servers of the demo.
-func (p *process) looker() (*probe.Probe, error) {
-	fault := func(setting string, err error) error {
-		return config.Faults{{Setting: setting, Problem: err.Error()}}
-	}
-	guard, err := probe.ParseAllow(p.cfg.ProbeAllow)
-	if err != nil {
-		return nil, fault("probe_allow", err)
-	}
-	version, err := probe.ParseVersionRule(p.cfg.ProbeVersionPath, p.cfg.ProbeVersionPattern)
-	if err != nil {
-		return nil, fault("probe_version_path and probe_version_pattern", err)
-	}
-	roots, err := probe.Roots(p.cfg.ProbeCAFile)
-	if err != nil {
-		return nil, fault("probe_ca_file", err)
-	}
-	o := probe.Options{Roots: roots, Version: version}
-	if p.demo != nil {
-		o.Hosts = p.demo.Hosts()
-		if err := p.demo.Roots(roots); err != nil {
-			return nil, err
-		}
-		if guard, err = guard.With("127.0.0.1", "1-65535"); err != nil {
-			return nil, err
+// newProbe is what looks at peers, as configured, and at the servers of a demo.
+// The error is a config.Faults that names the setting, unless it is the demo's.
+func newProbe(c config.Config, kit *demo.Kit) (*probe.Probe, error) {
+	var faults config.Faults
+	check := func(setting string, err error) {
+		if err != nil {
+			faults = append(faults, config.Fault{Setting: setting, Problem: err.Error()})
 		}
 	}
-	o.Guard = guard
-	return probe.New(o), nil
+	guard, err := probe.ParseAllow(c.ProbeAllow)
+	check("probe_allow", err)
+	version, err := probe.ParseVersionRule(c.ProbeVersionPath, c.ProbeVersionPattern)
+	check("probe_version_path and probe_version_pattern", err)
+	roots, err := probe.Roots(c.ProbeCAFile)
+	check("probe_ca_file", err)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	o := probe.Options{Roots: roots, Version: version, Guard: guard}
+	if kit != nil {
+		o.Hosts = kit.Hosts()
+		if o.Guard, err = guard.With("127.0.0.1", "1-65535"); err == nil {
+			err = kit.Roots(roots)
+		}
+	}
+	return probe.New(o), err
 }
 
 // proberID is a name for this process among the probers: the machine's, so that

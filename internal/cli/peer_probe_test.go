@@ -138,7 +138,8 @@ func TestPeerTest_savesNothing(t *testing.T) {
 
 func TestPeerTimeline_pagesAndForms(t *testing.T) {
 	const first = `{"items":[{"sequence":9,"status":"down","status_cause":` + expiredJSON + `,"since":"2026-03-01T12:00:00Z","until":null,"reported_at":null,"probe_started":null}],"next_cursor":"c2","sequence":9}`
-	const second = `{"items":[{"sequence":4,"status":"unknown","status_cause":null,"since":"2026-03-01T11:00:00Z","until":"2026-03-01T12:00:00Z","reported_at":null,"probe_started":null}],"next_cursor":null,"sequence":9}`
+	const second = `{"items":[{"sequence":4,"status":"unknown","status_cause":null,"since":"2026-03-01T11:00:00Z","until":"2026-03-01T12:00:00Z","reported_at":null,"probe_started":null},` +
+		`{"sequence":3,"status":null,"status_cause":null,"since":"2026-03-01T10:00:00Z","until":"2026-03-01T11:00:00Z","reported_at":null,"probe_started":null}],"next_cursor":null,"sequence":9}`
 	s := newRouted(t, map[string]string{
 		"GET /api/v1/enterprises/acme/peers/p1/timeline":                          first,
 		"GET /api/v1/enterprises/acme/peers/Berlin/timeline":                      first,
@@ -157,10 +158,11 @@ func TestPeerTimeline_pagesAndForms(t *testing.T) {
 	}
 	got = command(t.Context(), s.URL, "-o", "csv", "peer", "timeline", "acme", "Berlin", "--all")
 	want := "since,until,status,status_cause.layer,status_cause.code,status_cause.message,reported_at,probe_started,sequence\n" +
-		"2026-03-01T12:00:00Z,,down,tls,expired,expired yesterday,,,9\n2026-03-01T11:00:00Z,2026-03-01T12:00:00Z,unknown,,,,,,4\n"
+		"2026-03-01T12:00:00Z,,down,tls,expired,expired yesterday,,,9\n2026-03-01T11:00:00Z,2026-03-01T12:00:00Z,unknown,,,,,,4\n2026-03-01T10:00:00Z,2026-03-01T11:00:00Z,,,,,,,3\n"
 	if got.out != want {
 		t.Errorf("got\n%s\nwant\n%s", got.out, want)
 	}
+	has(t, command(t.Context(), s.URL, "peer", "timeline", "acme", "Berlin", "--all").out, "deleted")
 	if got := command(t.Context(), s.URL, "peer", "timeline", "acme", "Berlin", "--sort", "since"); got.code != 2 {
 		t.Errorf("a timeline has one order: %+v", got)
 	}
@@ -248,8 +250,13 @@ func TestPeerMaintenance_announcesCancelsAndLists(t *testing.T) {
 	}
 	before := len(s.sent)
 	for _, args := range [][]string{
-		{"--start", "2026-03-01T22:00:00Z"}, {"--end", "2026-03-01T22:00:00Z"}, {"--note", "x"}, {"--reason", "x"},
-		{"--cancel", "--start", "2026-03-01T22:00:00Z"}, {"--cancel", "--note", "x"}, {"--start", "tomorrow", "--end", "2026-03-01T22:00:00Z"},
+		{"--start", "2026-03-01T22:00:00Z"},
+		{"--end", "2026-03-01T22:00:00Z"},
+		{"--note", "x"},
+		{"--reason", "x"},
+		{"--cancel", "--start", "2026-03-01T22:00:00Z"},
+		{"--cancel", "--note", "x"},
+		{"--start", "tomorrow", "--end", "2026-03-01T22:00:00Z"},
 	} {
 		if got := command(t.Context(), s.URL, append([]string{"peer", "maintenance", "acme", "Berlin"}, args...)...); got.code != 2 {
 			t.Errorf("%v: %+v", args, got)

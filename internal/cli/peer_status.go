@@ -21,7 +21,12 @@ func (c *console) peerTimeline() *cobra.Command {
 			}
 			return p.Until
 		}},
-		{field: "status", value: func(p p) any { return p.Status }},
+		{field: "status", value: func(p p) any {
+			if p.Status == "" {
+				return remark("deleted")
+			}
+			return p.Status
+		}},
 		{field: "status_cause.layer", wide: true, value: func(p p) any { return causeOf(p.StatusCause).Layer }},
 		{field: "status_cause.code", value: func(p p) any { return causeOf(p.StatusCause).Code }},
 		{field: "status_cause.message", spare: 1, value: func(p p) any { return causeOf(p.StatusCause).Message }},

@@ -155,6 +155,7 @@ func (c *call) admit(op operation) error {
 // connected reports whether a back end is there, and names what it is reached by.
 func (c *call) connected(p need) (what string, there bool) {
 	switch p {
+	case theLog:
 	case theDirectory:
 		return "the database", c.Directory != nil
 	case theAudit:

@@ -24,7 +24,7 @@ func (a *api) peerRoutes() {
 	write := []domain.Code{domain.NotFound, domain.Gone, domain.Exists, domain.Stale, domain.Unsupported}
 	register(a, operation{
 		id: "list-peers", tag: peerTag, method: http.MethodGet, path: peersPath,
-		summary: "List the peers of an enterprise", codes: []domain.Code{domain.NotFound, domain.Gone},
+		summary: "List the peers of an enterprise", about: "Sorted by any column of a row, last_probe and latency_ms among them.", codes: []domain.Code{domain.NotFound, domain.Gone},
 		params: listParams([]*huma.Param{enterpriseParam()}, "description, server or address",
 			textParam("status", "Only peers of this status.", statuses()...),
 			textParam("type", "Only peers of this type.", string(events.PeerMiCollab), string(events.PeerExternal)),

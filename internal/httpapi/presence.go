@@ -101,15 +101,18 @@ func (c *call) trustedHost(ctx context.Context, row readmodel.Peer) (string, err
 }
 
 // lastSample is the last probe of a peer under its present configuration; nil:
-// there was none. Since a peer that is reached elsewhere has another status,
-// even if it is unknown, what was found before that status says nothing of it,
-// unless it was found under the newest configuration there is.
+// there was none. The directory learns of probes a moment late: what it does not
+// know of yet counts when it was found under the newest configuration there is,
+// or since the status began, which it does anew with a configuration that
+// matters.
 func (c *call) lastSample(ctx context.Context, row readmodel.Peer) (*events.Sample, error) {
 	list, err := c.Samples.Samples(ctx, row.Enterprise, row.ID, 1)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
-	if last := list[0]; last.ConfigSeq >= row.Revision || !last.Started.Before(row.StatusSince) {
+	last := list[0]
+	known := !row.LastProbe.IsZero() && !last.Started.Before(row.LastProbe)
+	if known || last.ConfigSeq >= row.Revision || !last.Started.Before(row.StatusSince) {
 		return &last, nil
 	}
 	return nil, nil //nolint:nilnil // a probe that there is not is no error

@@ -111,14 +111,16 @@ func TestPresence_usesTheLastProbeOfThePresentConfiguration(t *testing.T) {
 	for name, c := range map[string]struct {
 		sample events.Sample
 		result string
+		known  time.Time // the last probe that the directory knows
 	}{
-		"since the status began":         {events.Sample{ConfigSeq: 3, Started: noon().Add(-time.Minute)}, domain.CheckFailed},
-		"under the newest configuration": {events.Sample{ConfigSeq: 41, Started: noon().Add(-3 * time.Minute)}, domain.CheckFailed},
-		"of what it was before":          {events.Sample{ConfigSeq: 3, Started: noon().Add(-3 * time.Minute)}, domain.CheckUnknown},
-		"old":                            {events.Sample{ConfigSeq: 41, Started: noon().Add(-time.Hour)}, domain.CheckUnknown},
+		"that the directory knows":       {events.Sample{ConfigSeq: 3, Started: noon().Add(-3 * time.Minute)}, domain.CheckFailed, noon().Add(-3 * time.Minute)},
+		"since the status began":         {events.Sample{ConfigSeq: 3, Started: noon().Add(-time.Minute)}, domain.CheckFailed, time.Time{}},
+		"under the newest configuration": {events.Sample{ConfigSeq: 41, Started: noon().Add(-3 * time.Minute)}, domain.CheckFailed, time.Time{}},
+		"of what it was before":          {events.Sample{ConfigSeq: 3, Started: noon().Add(-3 * time.Minute)}, domain.CheckUnknown, time.Time{}},
+		"old":                            {events.Sample{ConfigSeq: 41, Started: noon().Add(-time.Hour)}, domain.CheckUnknown, time.Time{}},
 	} {
 		p := newProbing()
-		p.directory.peer.StatusSince = noon().Add(-2 * time.Minute)
+		p.directory.peer.StatusSince, p.directory.peer.LastProbe = noon().Add(-2*time.Minute), c.known
 		p.directory.enterprise = readmodel.Enterprise{ID: "acme", Server: events.Server{Hostname: "uc1.acme.example", Deployment: events.DeploymentStandard}}
 		p.directory.trusted.Host = "uc1.lyon.example"
 		p.samples = func(ent events.EnterpriseID, peer events.PeerID, limit int) ([]events.Sample, error) {

@@ -1,11 +1,15 @@
 package httpapi
 
-import "github.com/peering/peering/internal/events"
+import (
+	"cmp"
+
+	"github.com/peering/peering/internal/events"
+)
 
 func (a *api) probed(r ProbeReport) ProbeResult {
 	t := a.tested(r)
 	return ProbeResult{
-		Steps: t.Steps, OK: t.OK, Cause: t.Cause, Status: r.Status, StatusCause: causeOrNull(r.StatusCause),
+		Steps: t.Steps, OK: t.OK, Cause: t.Cause, Status: cmp.Or(r.Status, events.StatusUnknown), StatusCause: causeOrNull(r.StatusCause),
 		Version: t.Version, Certificate: t.Certificate, Addresses: t.Addresses, LatencyMS: t.LatencyMS,
 		StartedAt: t.StartedAt, Prober: t.Prober, Sequence: r.Sequence,
 	}

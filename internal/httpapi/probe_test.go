@@ -166,7 +166,6 @@ func TestProbe_takesTheRightToChangePeers(t *testing.T) {
 
 func TestTest_looksAtWhatAPeerWouldBe(t *testing.T) {
 	p := newProbing()
-	h := p.api(t)
 	for body, want := range map[string]ProbeTarget{
 		`{"hostname":"UC1.Lyon.example."}`:            {"uc1.lyon.example", 443},
 		`{"hostname":"uc1.lyon.example","port":8443}`: {"uc1.lyon.example", 8443},
@@ -174,7 +173,7 @@ func TestTest_looksAtWhatAPeerWouldBe(t *testing.T) {
 		`{"type":"micollab","hostname":"a.b","address":"192.0.2.1","description":"x","peer_enterprise_id":"lyon1","dialing_prefix":"8","version":"9.8"}`: {"a.b", 443},
 	} {
 		p.prober.tested = nil
-		h = p.api(t) // the rate of tests is another rule
+		h := p.api(t) // the rate of tests is another rule
 		a := ask(h, "POST", testURL, body)
 		if a.Code != 200 || len(p.prober.tested) != 1 || p.prober.tested[0] != want {
 			t.Errorf("%s: status %d, looked at %v", body, a.Code, p.prober.tested)

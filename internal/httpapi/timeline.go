@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -32,13 +33,13 @@ type Timeline interface {
 
 // Period is how long a peer had one status.
 type Period struct {
-	Sequence     events.Seq    `json:"sequence" doc:"Of the event that it began with."`
-	Status       events.Status `json:"status" enum:"unknown,up,degraded,down,disabled,N/A"`
-	StatusCause  *StatusCause  `json:"status_cause"`
-	Since        time.Time     `json:"since"`
-	Until        *time.Time    `json:"until" doc:"Null: it lasts."`
-	ReportedAt   *time.Time    `json:"reported_at" doc:"When it became known here."`
-	ProbeStarted *time.Time    `json:"probe_started" doc:"When the probe began that found it; null: none did."`
+	Sequence     events.Seq   `json:"sequence" doc:"Of the event that it began with."`
+	Status       *string      `json:"status" enum:"unknown,up,degraded,down,disabled,N/A" doc:"Null: there was no peer, since it was deleted."`
+	StatusCause  *StatusCause `json:"status_cause"`
+	Since        time.Time    `json:"since"`
+	Until        *time.Time   `json:"until" doc:"Null: it lasts."`
+	ReportedAt   *time.Time   `json:"reported_at" doc:"When it became known here."`
+	ProbeStarted *time.Time   `json:"probe_started" doc:"When the probe began that found it; null: none did."`
 }
 
 // TransformSchema implements huma.SchemaTransformer.
@@ -53,7 +54,7 @@ type MaintenanceWindow struct {
 	End         time.Time  `json:"end"`
 	Note        *string    `json:"note" doc:"Why, as it was announced."`
 	By          string     `json:"by" doc:"Who announced it."`
-	CancelledAt *time.Time `json:"cancelled_at" doc:"When it was taken back; null: it was not."`
+	CancelledAt *time.Time `json:"cancelled_at" doc:"When it was taken back or replaced, or its peer deleted; null: it was not."`
 }
 
 func (a *api) timelineRoutes() {
@@ -98,6 +99,9 @@ func timelinePage[Row, T any](ctx context.Context, c *call,
 	}
 	q := readmodel.TimelineQuery{Limit: int(c.number("limit")), Cursor: c.query.Get("cursor")}
 	page, err := within(ctx, readTimeout, func(ctx context.Context) (readmodel.Page[Row], error) { return list(ctx, ent, id, q) })
+	if errors.Is(err, readmodel.ErrNotFound) {
+		err = nil // the directory knows the peer, and the timeline not yet
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +126,7 @@ func (c *call) timelinePeer(ctx context.Context) (events.EnterpriseID, events.Pe
 
 func periodOf(p readmodel.Period) Period {
 	return Period{
-		Sequence: p.Seq, Status: p.Status, StatusCause: causeOrNull(p.Cause), Since: p.Since.UTC(), Until: timeOrNull(p.Until),
+		Sequence: p.Seq, Status: orNull(string(p.Status)), StatusCause: causeOrNull(p.Cause), Since: p.Since.UTC(), Until: timeOrNull(p.Until),
 		ReportedAt: timeOrNull(p.Reported), ProbeStarted: timeOrNull(p.ProbeStarted),
 	}
 }

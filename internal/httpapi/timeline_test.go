@@ -27,11 +27,13 @@ func TestTimeline_readsInFull(t *testing.T) {
 	p.timeline.periods = []readmodel.Period{
 		{Seq: 9, Status: events.StatusDown, Cause: events.Cause{Layer: "connect", Code: "refused", Message: "nobody listens"}, Since: noon(), Reported: noon().Add(time.Second), ProbeStarted: noon().Add(-time.Second)},
 		{Seq: 4, Status: events.StatusUnknown, Since: noon().Add(-time.Hour), Until: noon()},
+		{Seq: 3, Ended: true, Since: noon().Add(-2 * time.Hour), Until: noon().Add(-time.Hour)},
 	}
 	want := object(t, `{"items":[
 		{"sequence":9,"status":"down","status_cause":{"layer":"connect","code":"refused","message":"nobody listens"},
 		"since":"2026-03-01T12:00:00Z","until":null,"reported_at":"2026-03-01T12:00:01Z","probe_started":"2026-03-01T11:59:59Z"},
-		{"sequence":4,"status":"unknown","status_cause":null,"since":"2026-03-01T11:00:00Z","until":"2026-03-01T12:00:00Z","reported_at":null,"probe_started":null}],
+		{"sequence":4,"status":"unknown","status_cause":null,"since":"2026-03-01T11:00:00Z","until":"2026-03-01T12:00:00Z","reported_at":null,"probe_started":null},
+		{"sequence":3,"status":null,"status_cause":null,"since":"2026-03-01T10:00:00Z","until":"2026-03-01T11:00:00Z","reported_at":null,"probe_started":null}],
 		"next_cursor":"c2","sequence":77}`)
 	if diff := cmp.Diff(want, into[map[string]any](t, ask(p.api(t), "GET", timelineURL+"?limit=2&cursor=c1", ""))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -141,5 +143,21 @@ func TestTimeline_minSeqIsAwaitedWhereItIsRead(t *testing.T) {
 	}
 	if len(seen) != 3 || seen[0] != 99 || len(p.timeline.asked) != 0 {
 		t.Errorf("awaited %v, asked %v", seen, p.timeline.asked)
+	}
+}
+
+// TestTimeline_ofAPeerThatItDoesNotKnowYetIsEmpty: the directory does, so the
+// peer is there.
+func TestTimeline_ofAPeerThatItDoesNotKnowYetIsEmpty(t *testing.T) {
+	p := newProbing()
+	p.timeline.err = fmt.Errorf("query: %w", readmodel.ErrNotFound)
+	h := p.api(t)
+	for _, target := range []string{timelineURL, absencesURL} {
+		if a := ask(h, "GET", target, ""); a.Code != 200 || len(into[List[any]](t, a).Items) != 0 {
+			t.Errorf("%s: status %d: %s", target, a.Code, a.Body)
+		}
+	}
+	if r := uptimeFor(t, p, ""); r.Total.Ratio != nil || len(r.Items) == 0 {
+		t.Errorf("the uptime is %+v", r.Total)
 	}
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sort"
 	"strings"
@@ -109,34 +110,30 @@ func (c *call) between(ctx context.Context, ent events.EnterpriseID, id events.P
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	rows, announced, err := c.Timeline.Between(ctx, ent, id, w.From, w.To)
+	if errors.Is(err, readmodel.ErrNotFound) {
+		return nil, nil, nil // the directory knows the peer, and the timeline not yet
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	periods := make([]domain.StatusPeriod, 0, len(rows))
 	for _, r := range rows {
+		if r.Ended { // there was no peer
+			continue
+		}
 		p := domain.StatusPeriod{From: r.Since, To: r.Until, Status: r.Status}
 		if p.To.IsZero() { // it lasts
 			p.To = w.To
 		}
 		periods = append(periods, p)
 	}
-	return periods, absences(announced), nil
-}
-
-// absences are the announced maintenances as far as they took place: one that was
-// taken back ended then, or never began.
-func absences(announced []readmodel.MaintenanceWindow) []domain.Window {
-	var out []domain.Window
+	var away []domain.Window
 	for _, m := range announced {
-		w := domain.Window{From: m.Start, To: m.End}
-		if back := m.CancelledAt; !back.IsZero() && back.Before(w.To) {
-			w.To = back
-		}
-		if w.From.Before(w.To) {
-			out = append(out, w)
+		if start, end, held := m.Effective(); held {
+			away = append(away, domain.Window{From: start, To: end})
 		}
 	}
-	return out
+	return periods, away, nil
 }
 
 // span is the time that a request asks about; what is yet to come is not in it.

@@ -72,22 +72,32 @@ func TestUptime_ofNothingKnownHasNoRatio(t *testing.T) {
 	}
 }
 
-// TestUptime_whatWasTakenBackEndsThen, or was never.
-func TestUptime_whatWasTakenBackEndsThen(t *testing.T) {
-	got := absences([]readmodel.MaintenanceWindow{
-		{Start: noon(), End: noon().Add(4 * time.Hour)},
-		{Start: noon(), End: noon().Add(4 * time.Hour), CancelledAt: noon().Add(time.Hour)},
-		{Start: noon(), End: noon().Add(4 * time.Hour), CancelledAt: noon().Add(-time.Hour)},
-		{Start: noon(), End: noon().Add(4 * time.Hour), CancelledAt: noon().Add(9 * time.Hour)},
-	})
-	want := []time.Duration{4 * time.Hour, time.Hour, 4 * time.Hour}
-	if len(got) != len(want) {
-		t.Fatalf("got %v", got)
+// TestUptime_maintenanceCountsAsItTookPlace: what was taken back ends then, or
+// was never.
+func TestUptime_maintenanceCountsAsItTookPlace(t *testing.T) {
+	p := newProbing()
+	p.timeline.periods = []readmodel.Period{{Status: events.StatusDown, Since: noon().AddDate(0, 0, -1)}}
+	at := func(hours int) time.Time { return noon().Add(time.Duration(hours) * time.Hour) }
+	p.timeline.windows = []readmodel.MaintenanceWindow{
+		{Start: at(-20), End: at(-18)},
+		{Start: at(-10), End: at(-8), CancelledAt: at(-9)},
+		{Start: at(-6), End: at(-4), CancelledAt: at(-7)},
 	}
-	for i, w := range got {
-		if w.To.Sub(w.From) != want[i] {
-			t.Errorf("%d lasted %s, want %s", i, w.To.Sub(w.From), want[i])
-		}
+	if r := uptimeFor(t, p, "?from=2026-02-28T12:00:00Z"); r.Total.Maintenance != 3*3600 || r.Total.Down != 21*3600 {
+		t.Errorf("the total is %+v", r.Total)
+	}
+}
+
+// TestUptime_withoutAPeerNothingCounts: neither before it was added nor after it
+// was deleted.
+func TestUptime_withoutAPeerNothingCounts(t *testing.T) {
+	p := newProbing()
+	p.timeline.periods = []readmodel.Period{
+		{Status: events.StatusUp, Since: noon().Add(-4 * time.Hour), Until: noon().Add(-3 * time.Hour)},
+		{Ended: true, Since: noon().Add(-3 * time.Hour)},
+	}
+	if r := uptimeFor(t, p, ""); r.Total.Up != 3600 || r.Total.Unknown != 0 || r.Total.Ratio == nil || *r.Total.Ratio != 1 {
+		t.Errorf("the total is %+v", r.Total)
 	}
 }
 
