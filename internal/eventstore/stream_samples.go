@@ -49,7 +49,7 @@ func (o StreamOptions) samplesStream() jetstream.StreamConfig {
 	c.Description = "What single probes found, the newest of each peer."
 	c.Subjects = []string{events.FilterSamples}
 	c.Replicas = 1
-	c.MaxBytes = max(o.MaxBytes/64, 8<<20)
+	c.MaxBytes = max(o.MaxBytes/64, 1<<20)
 	c.MaxAge = samplesAge
 	c.MaxMsgsPerSubject = events.SamplesPerPeer
 	c.Discard = jetstream.DiscardOld

@@ -28,7 +28,7 @@ func OpenKV(ctx context.Context, nc *nats.Conn, replicas int) (*KV, error) {
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket: bucket, Description: "The probers, and when each was heard last.",
-			Replicas: replicas, Storage: jetstream.FileStorage, History: 1, MaxBytes: 1 << 20,
+			Replicas: replicas, Storage: jetstream.FileStorage, History: 1,
 		})
 	}
 	if errors.Is(err, jetstream.ErrBucketExists) {
