@@ -324,3 +324,23 @@ func TestPlan_probesAreFoundByTheirKeys(t *testing.T) {
 		}
 	})
 }
+
+// TestPeers_orderByProbesIsNewerThanTheirPage: a page that is kept is not what is
+// first after another peer was probed.
+func TestPeers_orderByProbesIsNewerThanTheirPage(t *testing.T) {
+	s := newStage(t, testkit.SQLite(t))
+	config := s.registers(acme, crowd(3)...)
+	now := at(0)
+	s.pages.now = func() time.Time { return now }
+	for _, sort := range []string{"-last_probe", "-latency_ms"} {
+		for i := range 3 {
+			now = now.Add(probesKept)
+			id := events.PeerID(fmt.Sprintf("p%d", i))
+			s.keeps(sample(id, events.Seq(now.Sub(at(0))/time.Second), config)) // #nosec G115 -- not negative
+			page := must(s.Directory().Peers(t.Context(), acme, PeerQuery{ListQuery: ListQuery{Sort: sort, Limit: 2}}))(t)
+			if page.Items[0].ID != id {
+				t.Errorf("by %s: %v, %s was probed last", sort, ids(page.Items), id)
+			}
+		}
+	}
+}

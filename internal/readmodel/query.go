@@ -1,7 +1,8 @@
 // Package readmodel owns what people see: the tables, all SQL that touches
 // them, how an event changes them (Apply) and the queries. Beside what follows
 // from the log it keeps what does not, and what no rebuild may lose: the tokens
-// (Tokens), and which events were discarded, by whom and why.
+// (Tokens), which events were discarded, by whom and why, and what the last probe
+// of each peer found.
 //
 // It imports events only. The projection package writes through it; httpapi and
 // dashboard read through it. Table names carry version and generation of their

@@ -422,3 +422,25 @@ func TestTimeline_isBuiltAnewAsItWas(t *testing.T) {
 		}
 	})
 }
+
+// TestTimeline_periodsDoNotOverlap, not even when a peer that was deleted is added
+// again and a prober's clock was ahead.
+func TestTimeline_periodsDoNotOverlap(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		c := newChronicle(t, d)
+		ahead := status("p1", events.StatusUp, 1)
+		ahead.Since = at(1000)
+		c.happens(acme, added("p1", "Lyon"), ahead, events.PeerDeleted{Peer: "p1"})
+		c.lease = acquireOf(t, c.DB, timeline{})
+		c.happens(acme, added("p1", "Again"), events.PeerDisabled{Peer: "p1"})
+		for i, p := range c.periods() {
+			if i > 0 && p.Since != at(1000) {
+				t.Errorf("%d began at %s", p.Seq, p.Since)
+			}
+		}
+		list, _, err := c.Timeline().Between(t.Context(), acme, "p1", at(0), at(2000))
+		if err != nil || len(list) != 2 || list[1].Status != events.StatusDisabled {
+			t.Errorf("got %+v, %v", list, err)
+		}
+	})
+}
