@@ -206,6 +206,7 @@ func (p *Prober) begin(id events.Identity) {
 	}
 	p.targets.Reset()
 	p.stream, p.caughtUp = id.Created, false
+	clear(p.held)
 	for key := range p.peers {
 		p.drop(key)
 	}
@@ -234,8 +235,11 @@ func (p *Prober) take(messages []events.Message) (keys []domain.PeerKey, err err
 			return keys, err
 		default:
 			p.targets.Apply(recorded)
-			if e, ok := recorded.Event.(events.PeerEvent); ok {
+			switch e := recorded.Event.(type) {
+			case events.PeerEvent:
 				keys = append(keys, domain.PeerKey{Enterprise: recorded.Enterprise, Peer: e.PeerID()})
+			case events.EnterpriseRemoved:
+				keys = append(keys, p.ownedOf(recorded.Enterprise)...)
 			}
 		}
 	}
@@ -249,11 +253,17 @@ func (p *Prober) skip(m events.Message, err error) []domain.PeerKey {
 	p.targets.Skip(m.Seq, ent, peer)
 	p.log.Error("an event cannot be read; its enterprise is not probed until it can", "enterprise", ent, "stream_seq", m.Seq, "err", err)
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if _, known := p.held[ent]; !known && peer == "" && ent != "" {
 		p.held[ent] = time.Now().UTC()
 	}
-	var keys []domain.PeerKey
+	p.mu.Unlock()
+	return p.ownedOf(ent)
+}
+
+// ownedOf lists the peers of an enterprise that this prober owns.
+func (p *Prober) ownedOf(ent events.EnterpriseID) (keys []domain.PeerKey) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for key := range p.peers {
 		if key.Enterprise == ent {
 			keys = append(keys, key)

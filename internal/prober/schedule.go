@@ -135,12 +135,19 @@ func (s *schedule) done(e *entry, next time.Time) {
 	heap.Push(&s.due, e)
 }
 
-// late is how long the peer that is due longest has been waiting.
+// late is how long the peer that is due longest has been waiting, for its turn
+// or for its host. It takes time with the number of hosts.
 func (s *schedule) late(now time.Time) time.Duration {
-	if len(s.due) == 0 {
-		return 0
+	var late time.Duration
+	if len(s.due) > 0 {
+		late = max(0, now.Sub(s.due[0].due))
 	}
-	return max(0, now.Sub(s.due[0].due))
+	for _, h := range s.hosts {
+		for _, e := range h.keptBack[:min(1, len(h.keptBack))] {
+			late = max(late, now.Sub(e.due))
+		}
+	}
+	return late
 }
 
 func (s *schedule) load(host string) *hostLoad {

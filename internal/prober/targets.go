@@ -135,12 +135,16 @@ func (t *Targets) All() []domain.PeerKey {
 }
 
 // Skip passes an event that cannot be read. A status event takes nothing away
-// from the targets; behind any other the enterprise is no longer probed: what
-// is known of its peers may be wrong.
+// from the targets, and what is reported next of the peer comes behind it;
+// behind any other the enterprise is no longer probed: what is known of its peers
+// may be wrong.
 func (t *Targets) Skip(seq events.Seq, ent events.EnterpriseID, peer events.PeerID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.seq = max(t.seq, seq)
+	if p := t.peers[ent][peer]; p != nil {
+		p.StatusSeq = max(p.StatusSeq, seq)
+	}
 	if t.held[ent] == 0 && peer == "" && ent != "" {
 		t.held[ent] = seq
 	}
