@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -96,7 +97,7 @@ func (p *process) looker() (*probe.Probe, error) {
 	if err != nil {
 		return nil, fault("probe_ca_file", err)
 	}
-	o := probe.Options{Roots: roots, Version: version}
+	o := probe.Options{Roots: roots, Version: version, Resolver: p.resolver()}
 	if p.demo != nil {
 		o.Hosts = p.demo.Hosts()
 		if err := p.demo.Roots(roots); err != nil {
@@ -108,6 +109,16 @@ func (p *process) looker() (*probe.Probe, error) {
 	}
 	o.Guard = guard
 	return probe.New(o), nil
+}
+
+// resolver asks the DNS server that is configured; nil: those of the system.
+func (p *process) resolver() *net.Resolver {
+	if p.cfg.ProbeResolver == "" {
+		return nil
+	}
+	return &net.Resolver{Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, p.cfg.ProbeResolver)
+	}}
 }
 
 // proberID is a name for this process among the probers: the machine's, so that
