@@ -103,7 +103,7 @@ func (p *process) looker() (*probe.Probe, error) {
 		if err := p.demo.Roots(roots); err != nil {
 			return nil, err
 		}
-		if guard, err = guard.With("127.0.0.1", "1-65535"); err != nil {
+		if guard, err = guard.With(p.demo.Allow()...); err != nil {
 			return nil, err
 		}
 	}
