@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -98,14 +99,24 @@ func newProbe(c config.Config, kit *demo.Kit) (*probe.Probe, error) {
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	o := probe.Options{Roots: roots, Version: version, Guard: guard}
+	o := probe.Options{Roots: roots, Version: version, Guard: guard, Resolver: resolver(c.ProbeResolver)}
 	if kit != nil {
 		o.Hosts = kit.Hosts()
-		if o.Guard, err = guard.With("127.0.0.1", "1-65535"); err == nil {
+		if o.Guard, err = guard.With(kit.Allow()...); err == nil {
 			err = kit.Roots(roots)
 		}
 	}
 	return probe.New(o), err
+}
+
+// resolver asks the DNS server at an address; empty: those of the system.
+func resolver(address string) *net.Resolver {
+	if address == "" {
+		return nil
+	}
+	return &net.Resolver{Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
 }
 
 // proberID is a name for this process among the probers: the machine's, so that

@@ -54,6 +54,7 @@ type Config struct {
 
 	ProbeAllow          []string // addresses and ports that may be probed
 	ProbeCAFile         string
+	ProbeResolver       string // IP:PORT of a DNS server; empty: the system's
 	ProbeInterval       time.Duration
 	ProbeConcurrency    int
 	ProbeVersionPath    string

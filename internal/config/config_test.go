@@ -178,6 +178,8 @@ func TestLoad_refuses(t *testing.T) {
 		"replicas on the embedded server":    {config.Serve, "PEERING_REPLICAS=3", "must be 1"},
 		"no time to stop":                    {config.Prober, "PEERING_SHUTDOWN_TIMEOUT=0s", "such as 10s"},
 		"a log too small for one event":      {config.Prober, "PEERING_LOG_MAX_BYTES=10kB", "at least 1.0 MiB"},
+		"a resolver with a name":             {config.Prober, "PEERING_PROBE_RESOLVER=dns.example:53", "neither an IP address"},
+		"a resolver without a port number":   {config.Prober, "PEERING_PROBE_RESOLVER=127.0.0.1:", "neither an IP address"},
 		"an unknown level":                   {config.Serve, "PEERING_LOG_LEVEL=loud", "debug, info"},
 		"an unknown format":                  {config.Serve, "PEERING_LOG_FORMAT=xml", "auto, text, json"},
 		"an unknown placeholder":             {config.Serve, "PEERING_ADMIN_URL=https://{host}/", "{host} is none"},
@@ -195,6 +197,17 @@ func TestLoad_refuses(t *testing.T) {
 				t.Errorf("got %v, want it to say %q", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestLoad_resolverHasThePortOfTheDNSUnlessAnotherIsGiven(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "10.0.0.53": "10.0.0.53:53", "10.0.0.53:5353": "10.0.0.53:5353", "fd00::53": "[fd00::53]:53", "[fd00::53]:5353": "[fd00::53]:5353",
+	} {
+		c, _, err := config.Load(config.Prober, config.Sources{Environ: []string{"PEERING_PROBE_RESOLVER=" + in}})
+		if err != nil || c.ProbeResolver != want {
+			t.Errorf("%q: got %q, %v; want %q", in, c.ProbeResolver, err, want)
+		}
 	}
 }
 

@@ -120,6 +120,8 @@ func table() []setting {
 			"what may be probed, separated by commas: ranges of addresses instead of the private ones, ports instead of 443 and 8443; public addresses may always be", list(func(c *Config) *[]string { return &c.ProbeAllow })),
 		entry("probe_ca_file", "", withProbes,
 			"file with the certificates of authorities to trust at peers, besides those of the system", readable(func(c *Config) *string { return &c.ProbeCAFile })),
+		entry("probe_resolver", "", withProbes,
+			"address of the DNS server that is asked for the names of peers, IP or IP:PORT; empty: those of the system", resolver),
 		entry("probe_interval", "30s", withProbes,
 			"time between two probes of a peer, from 1s to 1h; down after three failures, up after two successes", interval),
 		entry("probe_concurrency", "256", withProbes,

@@ -104,6 +104,24 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
+// resolver takes the address of a DNS server. A name would have to be resolved
+// first.
+func resolver(c *Config, v string) error {
+	if v == "" {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(v); err == nil {
+		c.ProbeResolver = netip.AddrPortFrom(ip, 53).String()
+		return nil
+	}
+	at, err := netip.ParseAddrPort(v)
+	if err != nil || at.Port() == 0 {
+		return fmt.Errorf("%q is neither an IP address nor one with a port", v)
+	}
+	c.ProbeResolver = at.String()
+	return nil
+}
+
 // list takes texts that are separated by commas.
 func list(field func(*Config) *[]string) func(*Config, string) error {
 	return func(c *Config, v string) error {

@@ -21,6 +21,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -127,6 +128,16 @@ func (k *Kit) Hosts() map[string]netip.Addr {
 	out := map[string]netip.Addr{}
 	for _, s := range k.Servers {
 		out[s.Hostname] = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return out
+}
+
+// Allow lists the address and the ports of the servers, and no others: whoever
+// may have a look taken at a server is not to look round this machine.
+func (k *Kit) Allow() []string {
+	out := []string{"127.0.0.1"}
+	for _, s := range k.Servers {
+		out = append(out, strconv.Itoa(s.Port))
 	}
 	return out
 }
