@@ -114,7 +114,7 @@ func faultsOf(t *testing.T, role config.Role, from config.Sources) []string {
 // TestLoad_whatWasReadIsValidated: a value that is wrong hides no other fault,
 // and makes up none.
 func TestLoad_whatWasReadIsValidated(t *testing.T) {
-	tooSmall := "%s: 12 GiB is too little for PEERING_LOG_MAX_BYTES 20 GiB: at least 28 GiB"
+	tooSmall := "%s: 12 GiB is too little for PEERING_LOG_MAX_BYTES 20 GiB: at least 29 GiB"
 	noValue := write(t, "max_store:\n")
 	for name, c := range map[string]struct {
 		role config.Role
@@ -146,8 +146,8 @@ func TestLoad_whatWasReadIsValidated(t *testing.T) {
 
 func TestLoad_storeMayBeExactlyWhatTheLogNeeds(t *testing.T) {
 	for _, env := range []string{
-		"PEERING_LOG_MAX_BYTES=10GiB PEERING_MAX_STORE=14GiB",
-		"PEERING_LOG_MAX_BYTES=1MiB PEERING_MAX_STORE=49MiB",
+		"PEERING_LOG_MAX_BYTES=10GiB PEERING_MAX_STORE=14.5GiB",
+		"PEERING_LOG_MAX_BYTES=1MiB PEERING_MAX_STORE=57MiB",
 	} {
 		if _, _, err := config.Load(config.Serve, config.Sources{Environ: strings.Fields(env)}); err != nil {
 			t.Errorf("%s: %v", env, err)

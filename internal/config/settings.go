@@ -115,7 +115,7 @@ func table() []setting {
 		entry("log_max_bytes", "8GiB", everywhere,
 			"limit of the event log; raised online, never lowered", size(func(c *Config) *int64 { return &c.LogMaxBytes })),
 		entry("max_store", "12GiB", embedded,
-			"limit of all that the embedded server stores; at least 1.4 times log_max_bytes, and 48 MiB more than it", size(func(c *Config) *int64 { return &c.MaxStore })),
+			"limit of all that the embedded server stores; at least 1.45 times log_max_bytes, and 56 MiB more than it", size(func(c *Config) *int64 { return &c.MaxStore })),
 		entry("probe_allow", "", withProbes,
 			"what may be probed, separated by commas: ranges of addresses instead of the private ones, ports instead of 443 and 8443; public addresses may always be", list(func(c *Config) *[]string { return &c.ProbeAllow })),
 		entry("probe_ca_file", "", withProbes,
