@@ -172,10 +172,16 @@ func (p *Prober) counts(known *peer, t *Target, res *probe.Result) (until time.T
 }
 
 // observe judges one probe. While most of what answered before fails, the prober
-// suspects itself, and says so of each peer that fails.
+// suspects itself, and says so of each peer that fails. What may not be dialled
+// says nothing about that: it neither answered nor failed to.
 func (p *Prober) observe(known *peer, t *Target, res *probe.Result, byHand bool) (domain.Judgement, *domain.Change) {
-	failed := res.Failure != events.Cause{} && res.Failure.Layer != events.LayerPolicy
-	p.isolation.Observe(t.Key(), t.Hostname, failed)
+	barred := res.Failure.Layer == events.LayerPolicy
+	failed := res.Failure != events.Cause{} && !barred
+	if barred {
+		p.isolation.Forget(t.Key())
+	} else {
+		p.isolation.Observe(t.Key(), t.Hostname, failed)
+	}
 	suspected := p.isolation.Suspected()
 	if suspected != p.isolated {
 		p.isolated = suspected
