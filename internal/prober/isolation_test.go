@@ -47,7 +47,9 @@ func TestIsolation_whenMostFailAtOnceTheProberSuspectsItself(t *testing.T) {
 	})
 }
 
-func TestIsolation_whoIsCalledDownBeforeStaysIt(t *testing.T) {
+// TestIsolation_whoWasCalledDownBeforeIsUnknownToo: a prober that is cut off
+// cannot know, and calls it down again when it knows.
+func TestIsolation_whoWasCalledDownBeforeIsUnknownToo(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		hosts, _ := w.settled(10)
 		w.fail(refused, hosts[:4]...)
@@ -55,12 +57,15 @@ func TestIsolation_whoIsCalledDownBeforeStaysIt(t *testing.T) {
 		w.wantStatuses("p0", up, down)
 		w.fail(timedOut, hosts[4:]...)
 		time.Sleep(10 * time.Minute)
+		w.fail(events.Cause{}, hosts[4:]...)
+		time.Sleep(10 * time.Minute)
 		for i := range hosts {
-			c := w.status(peerID(i))
-			isolated := c.Status == unknown && c.Cause.Code == domain.CauseProberIsolated
-			if i >= 4 && !isolated || i < 4 && c.Status != down && !isolated {
-				t.Errorf("%s is %s (%s)", peerID(i), c.Status, c.Cause.Code)
+			want := []events.Status{up, unknown, up}
+			if i < 4 {
+				want = []events.Status{up, down, unknown, down}
 			}
+			w.wantStatuses(peerID(i), want...)
+			w.wantSound(peerID(i))
 		}
 	})
 }

@@ -168,7 +168,7 @@ func (p *Prober) settle(known *peer, t *Target, next domain.Judgement, seq event
 func (p *Prober) counts(known *peer, t *Target, res *probe.Result) (until time.Time, ok bool) {
 	since, until, held := p.roster.lease(time.Now())
 	return until, held && p.peers[t.Key()] == known && !known.writing && known.config == t.Connection.From &&
-		!res.Started.Before(since) && !res.Started.Before(known.since)
+		!known.since.Before(since) && !res.Started.Before(known.since)
 }
 
 // observe judges one probe. While most of what answered before fails, the prober
