@@ -88,10 +88,14 @@ func TestReport_aChangeThatWasNotWrittenComesWithTheNextProbe(t *testing.T) {
 
 func TestReport_whatSomebodyElseReportedCounts(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		hosts, _ := w.settled(1)
+		hosts, p := w.settled(1)
 		w.fail(refused, hosts...)
 		time.Sleep(40 * time.Second) // one failure, or two
 		w.report(acme, "p0", events.PeerStatusChanged{Peer: "p0", From: up, To: down, Cause: refused, Since: time.Now(), ConfigSeq: 1, ProbeStarted: time.Now()})
+		time.Sleep(time.Millisecond)
+		if s := p.standing(); s[0].status != down {
+			t.Errorf("it is judged %s, before the next probe", s[0].status)
+		}
 		time.Sleep(10 * time.Minute)
 		w.wantStatuses("p0", up, down)
 		w.fail(events.Cause{}, hosts...)
@@ -132,7 +136,13 @@ func TestReport_aConflictIsJudgedAnewFromTheLog(t *testing.T) {
 // moment when an event of somebody else is known and when it is judged by.
 func TestReport_whatWasFoldedAndNotYetJudgedCounts(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		_, p := w.settled(1)
+		writes := 0
+		var log troubled
+		_, p := w.settled(1, log.over)
+		log.become(func(_ context.Context, write func() (events.Seq, error)) (events.Seq, error) {
+			writes++
+			return write()
+		})
 		p.frozen.shut() // so that this test alone takes what is appended, and probes
 		seq := w.report(acme, "p0", events.PeerStatusChanged{Peer: "p0", From: up, To: down, Cause: refused, Since: time.Now(), ConfigSeq: 1, ProbeStarted: time.Now()})
 		m, _, _ := w.log.At(t.Context(), seq)
@@ -148,6 +158,9 @@ func TestReport_whatWasFoldedAndNotYetJudgedCounts(t *testing.T) {
 		}
 		w.wantStatuses("p0", up, down)
 		w.wantSound("p0")
+		if writes != 0 {
+			t.Errorf("%d attempts to report what was reported", writes)
+		}
 	})
 }
 
