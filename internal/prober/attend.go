@@ -60,14 +60,23 @@ func (p *Prober) member() Member {
 }
 
 // share shares the peers out anew when who is there has changed. Peers that
-// change hands are judged anew, from what the log says.
+// change hands are judged anew, from what the log says; after a gap in the lease
+// all are: others may have seen them meanwhile, and found nothing to report.
 func (p *Prober) share() {
-	live := p.roster.live(time.Now())
 	p.mu.Lock()
-	before := p.members
-	p.members = live
+	now := time.Now()
+	live := p.roster.live(now)
+	since, _, _ := p.roster.lease(now)
+	gap := !since.Equal(p.leasedSince)
+	same := !gap && slices.Equal(p.members, live)
+	p.members, p.leasedSince = live, since
+	if gap {
+		for key := range p.peers {
+			p.drop(key)
+		}
+	}
 	p.mu.Unlock()
-	if slices.Equal(before, live) {
+	if same {
 		return
 	}
 	p.log.Info("the peers are shared out anew", "probers", live)

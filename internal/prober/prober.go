@@ -96,15 +96,16 @@ type Prober struct {
 	wake    chan struct{} // there may be something due
 	tests   chan struct{} // places for looks at servers that are no peers
 
-	mu        sync.Mutex
-	stream    time.Time // when the stream that is followed was created
-	caughtUp  bool      // the targets are those of the log's end, as it was found
-	members   []string  // that the peers are shared out among; nil: not known
-	peers     map[domain.PeerKey]*peer
-	schedule  *schedule
-	isolation domain.Isolation
-	isolated  bool
-	held      map[events.EnterpriseID]time.Time
+	mu          sync.Mutex
+	stream      time.Time // when the stream that is followed was created
+	caughtUp    bool      // the targets are those of the log's end, as it was found
+	members     []string  // that the peers are shared out among; nil: not known
+	leasedSince time.Time // the lease that they were shared out under
+	peers       map[domain.PeerKey]*peer
+	schedule    *schedule
+	isolation   domain.Isolation
+	isolated    bool
+	held        map[events.EnterpriseID]time.Time
 }
 
 // New returns a prober. Its metrics are registered with o.Metrics.

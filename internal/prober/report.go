@@ -25,8 +25,9 @@ const (
 // maxResolved is how many addresses an event names.
 const maxResolved = 16
 
-// changesOf are the events that one probe leads to, the status last.
-func changesOf(t *Target, res *probe.Result, change *domain.Change) []events.Event {
+// shownOf are the events of what a peer showed to one probe, when it is another
+// thing than before.
+func shownOf(t *Target, res *probe.Result) []events.Event {
 	var out []events.Event
 	config := t.Connection.From
 	if c := res.Certificate; c != nil && newCertificate(t, c, res.Started) {
@@ -38,13 +39,17 @@ func changesOf(t *Target, res *probe.Result, change *domain.Change) []events.Eve
 		(t.Version == "" || res.Started.Sub(t.VersionAt) >= versionAgain) {
 		out = append(out, events.PeerVersionDetected{Peer: t.Peer, From: t.Version, To: v, ConfigSeq: config})
 	}
-	if change != nil {
-		out = append(out, events.PeerStatusChanged{
-			Peer: t.Peer, From: t.Connection.Status, To: change.To, Cause: change.Cause, Since: micro(change.Since),
-			ConfigSeq: config, ProbeStarted: micro(res.Started), Resolved: resolved(res),
-		})
-	}
 	return out
+}
+
+// changeOf is the event of a change of status. From is the status that the peer
+// is judged from and not the one that was followed: the log may not have brought
+// what was reported last.
+func changeOf(t *Target, from events.Status, res *probe.Result, change *domain.Change) events.Event {
+	return events.PeerStatusChanged{
+		Peer: t.Peer, From: from, To: change.To, Cause: change.Cause, Since: micro(change.Since),
+		ConfigSeq: t.Connection.From, ProbeStarted: micro(res.Started), Resolved: resolved(res),
+	}
 }
 
 func newCertificate(t *Target, c *events.PeerCertificateSeen, now time.Time) bool {

@@ -66,6 +66,7 @@ func (s *schedule) put(key domain.PeerKey, host string, due time.Time) {
 	case e.state == waiting:
 		e.due = due
 		heap.Fix(&s.due, e.index)
+		s.free(s.hosts[host])
 	}
 }
 
@@ -79,6 +80,7 @@ func (s *schedule) remove(key domain.PeerKey) {
 	switch e.state {
 	case waiting:
 		heap.Remove(&s.due, e.index)
+		s.free(s.hosts[e.host])
 	case keptBack:
 		h := s.hosts[e.host]
 		for i, other := range h.keptBack {
@@ -121,18 +123,25 @@ func (s *schedule) next(now time.Time, idle time.Duration) (e *entry, wait time.
 func (s *schedule) done(e *entry, next time.Time) {
 	h := s.hosts[e.host]
 	h.running--
-	if len(h.keptBack) > 0 {
-		freed := h.keptBack[0]
-		h.keptBack = h.keptBack[1:]
-		freed.state = waiting
-		heap.Push(&s.due, freed)
-	}
+	s.free(h)
 	if e.state == gone {
 		s.unload(e)
 		return
 	}
 	e.state, e.due = waiting, next
 	heap.Push(&s.due, e)
+}
+
+// free has one of those that a host keeps back wait for its turn, when there is
+// room at the host: whoever had that turn may be gone.
+func (s *schedule) free(h *hostLoad) {
+	if h.running >= s.perHost || len(h.keptBack) == 0 {
+		return
+	}
+	freed := h.keptBack[0]
+	h.keptBack = h.keptBack[1:]
+	freed.state = waiting
+	heap.Push(&s.due, freed)
 }
 
 // late is how long the peer that is due longest has been waiting, for its turn

@@ -98,6 +98,19 @@ func TestSchedule_removal(t *testing.T) {
 		"of one that runs":     {func(s *schedule, r []*entry) { s.remove(keyOf(0)); s.done(r[0], at(0)) }, []string{"p1"}},
 		"of one that does not": {func(s *schedule, r []*entry) { s.remove(keyOf(7)); s.done(r[0], at(99)) }, []string{"p1"}},
 		"until done it counts": {func(s *schedule, _ []*entry) { s.remove(keyOf(0)) }, nil},
+		"of one whose turn has come": {func(s *schedule, r []*entry) {
+			s.put(keyOf(3), "h", at(3))
+			taken(s, at(10))
+			s.done(r[0], at(99))
+			s.remove(keyOf(1))
+			s.remove(keyOf(0))
+		}, []string{"p3"}},
+		"of one whose turn has come and that is put off": {func(s *schedule, r []*entry) {
+			s.put(keyOf(3), "h", at(3))
+			taken(s, at(10))
+			s.done(r[0], at(99))
+			s.put(keyOf(1), "h", at(99))
+		}, []string{"p3"}},
 		"added again while it ran, it waits for its turn": {func(s *schedule, r []*entry) {
 			s.remove(keyOf(0))
 			s.put(keyOf(0), "h", at(6))
@@ -174,11 +187,13 @@ type naive struct {
 	runs    map[*entry]*naiveEntry
 }
 
+// naiveEntry is one peer. One that is due already and moves may be kept back,
+// and then it does not: latest tells from when on it must be taken.
 type naiveEntry struct {
-	key  domain.PeerKey
-	host string
-	due  time.Time
-	runs bool
+	key         domain.PeerKey
+	host        string
+	due, latest time.Time
+	runs        bool
 }
 
 func (n *naive) load(host string) (count int) {
@@ -190,14 +205,10 @@ func (n *naive) load(host string) (count int) {
 	return count
 }
 
-// ready are those that may be taken: due, and not too many at their host.
-func (n *naive) ready(now time.Time) (out []*naiveEntry) {
-	for _, e := range n.waits {
-		if !e.runs && !e.due.After(now) && n.load(e.host) < n.perHost {
-			out = append(out, e)
-		}
-	}
-	return out
+// ready reports whether one may be taken: it is due, and not too many run at its
+// host.
+func (n *naive) ready(e *naiveEntry, now time.Time) bool {
+	return !e.runs && !e.due.After(now) && n.load(e.host) < n.perHost
 }
 
 // TestSchedule_isTheNaiveOne holds the schedule against a list that is searched.
@@ -232,7 +243,7 @@ func TestSchedule_isTheNaiveOne(t *testing.T) {
 				}
 				slices.SortFunc(running, func(a, b *entry) int { return a.due.Compare(b.due) })
 				e, due := rapid.SampledFrom(running).Draw(t, "running"), soon()
-				n.runs[e].runs, n.runs[e].due = false, due
+				n.runs[e].runs, n.runs[e].due, n.runs[e].latest = false, due, due
 				delete(n.runs, e)
 				s.done(e, due)
 			},
@@ -246,29 +257,38 @@ func TestSchedule_isTheNaiveOne(t *testing.T) {
 	})
 }
 
-// put leaves one that runs, or that is due and so perhaps kept back, as it is.
+// put leaves one that runs as it is.
 func (n *naive) put(k domain.PeerKey, host string, due, now time.Time) {
 	e := n.waits[k]
 	switch {
 	case e == nil || e.host != host:
-		n.waits[k] = &naiveEntry{key: k, host: host, due: due}
-	case !e.runs && (e.due.After(now) || n.load(host) < n.perHost):
-		e.due = due
+		n.waits[k] = &naiveEntry{key: k, host: host, due: due, latest: due}
+	case e.runs:
+	case e.due.After(now):
+		e.due, e.latest = due, due
+	default:
+		if due.Before(e.due) {
+			e.due = due
+		}
+		if due.After(e.latest) {
+			e.latest = due
+		}
 	}
 }
 
 // take holds one call of next against the list.
 func (n *naive) take(t *rapid.T, s *schedule, now time.Time) {
-	ready := n.ready(now)
 	e, wait := s.next(now, idle)
 	if e == nil {
-		if len(ready) > 0 {
-			t.Fatalf("nothing is taken for %s, and %+v is ready", wait, *ready[0])
+		for _, other := range n.waits {
+			if n.ready(other, now) && !other.latest.After(now) {
+				t.Fatalf("nothing is taken for %s, and %+v is ready", wait, *other)
+			}
 		}
 		return
 	}
 	want := n.waits[e.key]
-	if want == nil || !slices.Contains(ready, want) {
+	if want == nil || !n.ready(want, now) {
 		t.Fatalf("taken %s at %s, which is not ready", e.key.Peer, e.host)
 	}
 	want.runs = true

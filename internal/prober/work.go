@@ -109,8 +109,18 @@ func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *prob
 		p.metrics.dropped.WithLabelValues("outdated").Inc()
 		return
 	}
+	if known.reported < now.StatusSeq { // somebody else's, that nobody has judged it by yet
+		p.judge(known, &now)
+	}
+	from := known.judgement.Status()
 	next, change := p.observe(known, &now, res, byHand)
-	list := changesOf(&now, res, change)
+	var list []events.Event
+	if known.reported == now.StatusSeq { // else what it showed may be what was reported last
+		list = shownOf(&now, res)
+	}
+	if change != nil {
+		list = append(list, changeOf(&now, from, res, change))
+	}
 	if len(list) == 0 {
 		known.judgement = next
 		report.Status, report.StatusCause = next.Status(), next.Cause()
@@ -118,7 +128,7 @@ func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *prob
 		return
 	}
 	known.writing = true
-	after := max(now.StatusSeq, known.reported)
+	after := known.reported
 	p.mu.Unlock()
 
 	seq, err := p.write(ctx, until, &now, after, list)
@@ -157,15 +167,21 @@ func (p *Prober) settle(known *peer, t *Target, next domain.Judgement, seq event
 // while and goes on may not: others have taken over (architecture, trap 10).
 func (p *Prober) counts(known *peer, t *Target, res *probe.Result) (until time.Time, ok bool) {
 	since, until, held := p.roster.lease(time.Now())
-	return until, held && p.peers[t.Key()] == known && known.config == t.Connection.From &&
-		!res.Started.Before(since) && !res.Started.Before(known.since)
+	return until, held && p.peers[t.Key()] == known && !known.writing && known.config == t.Connection.From &&
+		!known.since.Before(since) && !res.Started.Before(known.since)
 }
 
 // observe judges one probe. While most of what answered before fails, the prober
-// suspects itself, and says so of each peer that fails.
+// suspects itself, and says so of each peer that fails. What may not be dialled
+// says nothing about that: it neither answered nor failed to.
 func (p *Prober) observe(known *peer, t *Target, res *probe.Result, byHand bool) (domain.Judgement, *domain.Change) {
-	failed := res.Failure != events.Cause{} && res.Failure.Layer != events.LayerPolicy
-	p.isolation.Observe(t.Key(), t.Hostname, failed)
+	barred := res.Failure.Layer == events.LayerPolicy
+	failed := res.Failure != events.Cause{} && !barred
+	if barred {
+		p.isolation.Forget(t.Key())
+	} else {
+		p.isolation.Observe(t.Key(), t.Hostname, failed)
+	}
 	suspected := p.isolation.Suspected()
 	if suspected != p.isolated {
 		p.isolated = suspected
