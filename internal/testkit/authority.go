@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -80,6 +81,23 @@ func (a *Authority) Issue(t testing.TB, dir string) (cert, key string, serial in
 		}
 	}
 	return cert, key, a.serial
+}
+
+// Certificate returns a new certificate for names, which lasts that long.
+func (a *Authority) Certificate(t testing.TB, lasts time.Duration, names ...string) tls.Certificate {
+	t.Helper()
+	a.serial++
+	own := newKey(t)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(lasts),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &own.PublicKey, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: own}
 }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
