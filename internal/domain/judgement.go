@@ -158,19 +158,23 @@ func (j Judgement) Observe(r JudgeRules, f Finding) (Judgement, *Change) {
 // on, and the change, nil when that was known. What failed before counts no
 // more, at repeated calls too: while they come, failures never make it down.
 // Probes that began before at are passed over.
-func (j Judgement) Isolate(at time.Time) (Judgement, *Change) {
+//
+// A prober that suspects itself again and again does not report it each time:
+// that is bounded as changes of cause are.
+func (j Judgement) Isolate(r JudgeRules, at time.Time) (Judgement, *Change) {
 	if !j.probed() {
 		return j, nil
 	}
 	if at.After(j.last) {
 		j.last = at
 	}
-	if j.isolated() {
+	if j.isolated() || r.crowded(j.minor, at) {
 		if j.streak.failing {
 			j.streak = streak{}
 		}
 		return j, nil
 	}
+	j.minor = r.remember(j.minor, at)
 	j.raw = verdict{events.StatusUnknown, events.Cause{
 		Layer: events.LayerPolicy, Code: CauseProberIsolated,
 		Message: "Most peers stopped answering the prober at the same time, so it may be the prober that is cut off.",

@@ -174,7 +174,7 @@ func rules(t *rapid.T) domain.JudgeRules {
 
 func happen(j domain.Judgement, r domain.JudgeRules, m moment) (domain.Judgement, *domain.Change) {
 	if m.letter == '!' {
-		return j.Isolate(m.at)
+		return j.Isolate(domain.DefaultJudgeRules(), m.at)
 	}
 	return j.Observe(r, finding(m.letter, m.at))
 }

@@ -56,7 +56,7 @@ func play(j domain.Judgement, r domain.JudgeRules, script string) (domain.Judgem
 		case '.':
 			continue
 		case '!':
-			j, c = j.Isolate(probeAt(i + 1))
+			j, c = j.Isolate(domain.DefaultJudgeRules(), probeAt(i+1))
 		default:
 			j, c = j.Observe(r, finding(letter, probeAt(i+1)))
 		}
@@ -163,7 +163,7 @@ func TestJudgement_lateFindingsChangeNothing(t *testing.T) {
 
 func TestIsolate_passesOverProbesThatBeganBefore(t *testing.T) {
 	r := domain.DefaultJudgeRules()
-	j, _ := domain.NewJudgement(conn(events.StatusUp, 0), nil).Isolate(probeAt(5))
+	j, _ := domain.NewJudgement(conn(events.StatusUp, 0), nil).Isolate(domain.DefaultJudgeRules(), probeAt(5))
 	if after, c := j.Observe(r, finding('U', probeAt(5))); c != nil || after.Status() != events.StatusUnknown {
 		t.Errorf("got %+v", c)
 	}

@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
@@ -148,7 +149,7 @@ func (p *Prober) test(ctx context.Context, t test) Report {
 	}
 	res := p.o.Probe.Look(ctx, probe.Target{Hostname: t.Hostname, Port: t.Port})
 	p.metrics.looked(&res)
-	return p.reportOf(&res)
+	return p.reportOf(&res, (&peer{}).finding(p.o.Rules, &Target{}, &res, true).Attention)
 }
 
 // probeNow has a peer probed next, and waits for what is found. A peer that is
@@ -185,9 +186,13 @@ func (p *Prober) ask(key domain.PeerKey, answer chan<- Report) bool {
 }
 
 // reportOf is the report of a probe, without what it means for a peer.
-func (p *Prober) reportOf(res *probe.Result) Report {
+func (p *Prober) reportOf(res *probe.Result, attention []events.Cause) Report {
+	cause := res.Failure
+	if len(attention) > 0 {
+		cause = cmp.Or(cause, attention[0])
+	}
 	return Report{
-		Steps: res.Steps, OK: res.Failure == events.Cause{}, Cause: res.Failure, Version: res.Version,
+		Steps: res.Steps, OK: res.Failure == events.Cause{}, Cause: cause, Version: res.Version,
 		Certificate: res.Certificate, Addresses: resolved(res), Started: micro(res.Started),
 		LatencyMS: float64(res.Latency.Microseconds()) / 1000, Prober: p.id,
 	}

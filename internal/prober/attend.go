@@ -1,7 +1,9 @@
 package prober
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -25,13 +27,12 @@ func (p *Prober) attend(ctx context.Context) error {
 			p.log.Warn("saying that this prober is there", "acknowledged", !failing, "err", err)
 		}
 		p.share()
-		for _, id := range p.roster.forgotten(time.Now()) {
-			if err := p.o.Registry.Forget(ctx, id); err != nil {
-				p.log.Debug("a prober of long ago could not be forgotten", "member", id, "err", err)
-			}
+		if p.roster.deaf(time.Now()) {
+			p.hearAgain()
 		}
 		select {
 		case <-tick.C:
+		case <-p.hurry:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -40,7 +41,7 @@ func (p *Prober) attend(ctx context.Context) error {
 
 func (p *Prober) beat(ctx context.Context) error {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, leaseFor)
+	ctx, cancel := context.WithTimeout(ctx, beatEvery)
 	defer cancel()
 	if err := p.o.Registry.Beat(ctx, p.member()); err != nil {
 		return err
@@ -55,8 +56,15 @@ func (p *Prober) member() Member {
 	defer p.mu.Unlock()
 	return Member{
 		ID: p.id, Started: p.started, Targets: p.targets.Len(), Owned: len(p.peers),
-		Isolated: p.isolation.Suspected(), Muted: p.muted.Load(), Held: maps.Clone(p.held),
+		Isolated: p.isolated, Muted: !p.mutedSince.IsZero(), MutedSince: p.mutedSince, Held: maps.Clone(p.held),
+		Starting: !p.ready(time.Now()),
 	}
+}
+
+// ready reports whether this prober knows what is to be probed: it has read the
+// log to its end, and still follows it.
+func (p *Prober) ready(now time.Time) bool {
+	return p.caughtUp && (p.lost.IsZero() || now.Sub(p.lost) < leaseFor)
 }
 
 // share shares the peers out anew when who is there has changed. Peers that
@@ -65,11 +73,18 @@ func (p *Prober) member() Member {
 func (p *Prober) share() {
 	p.mu.Lock()
 	now := time.Now()
-	live := p.roster.live(now)
+	var live []string
+	if p.ready(now) {
+		live = p.roster.live(now)
+	}
 	since, _, _ := p.roster.lease(now)
 	gap := !since.Equal(p.leasedSince)
 	same := !gap && slices.Equal(p.members, live)
+	first := p.members == nil && live != nil
 	p.members, p.leasedSince = live, since
+	if first {
+		p.nobodyProbed(live, since)
+	}
 	if gap {
 		for key := range p.peers {
 			p.drop(key)
@@ -83,14 +98,47 @@ func (p *Prober) share() {
 	p.refreshAll()
 }
 
-// watch hears the other probers.
+// errDeaf ends a watch that has fallen silent.
+var errDeaf = errors.New("prober: what this prober says does not come back")
+
+// watch hears the probers, itself among them.
 func (p *Prober) watch(ctx context.Context) error {
-	return p.o.Registry.Watch(ctx, func(m Member, old time.Duration) {
-		p.roster.hear(m, time.Now().Add(-old))
-		if m.Left || m.ID != p.id {
-			p.share()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p.mu.Lock()
+	p.deaf = cancel
+	p.mu.Unlock()
+	err := p.o.Registry.Watch(ctx, func(m Member, old time.Duration) {
+		if m.ID == p.id && old > 0 {
+			return // what it said before says nothing of this watch
 		}
+		p.roster.hear(m, time.Now().Add(-old))
+		p.share()
 	})
+	return cmp.Or(context.Cause(ctx), err)
+}
+
+// hearAgain ends the present watch, so that another one begins.
+func (p *Prober) hearAgain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.deaf != nil {
+		p.deaf(errDeaf)
+	}
+}
+
+// forget removes from the registry who is long gone, once an hour.
+func (p *Prober) forget(ctx context.Context) error {
+	for {
+		for _, id := range p.roster.forgotten(time.Now()) {
+			if err := p.o.Registry.Forget(ctx, id); err != nil {
+				return err
+			}
+		}
+		if err := sleep(ctx, time.Hour); err != nil {
+			return err
+		}
+	}
 }
 
 // leave says that this prober stops, so that nobody waits for it.
@@ -125,6 +173,6 @@ func (p *Prober) Status() Status {
 	defer p.mu.Unlock()
 	return Status{
 		Seq: p.targets.Seq(), Targets: p.targets.Len(), Owned: len(p.peers), Late: p.schedule.late(now),
-		Isolated: p.isolation.Suspected(), Muted: p.muted.Load(), Leased: leased, Probers: len(p.members), Held: len(p.targets.Held()),
+		Isolated: p.isolated, Muted: !p.mutedSince.IsZero(), Leased: leased, Probers: len(p.members), Held: len(p.targets.Held()),
 	}
 }

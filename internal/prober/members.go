@@ -17,6 +17,7 @@ import (
 // after its last beat that was acknowledged began.
 const (
 	beatEvery   = time.Second
+	deafAfter   = 3 * time.Second // of a beat that was taken and did not come back
 	leaseFor    = 4 * time.Second
 	silentAfter = 6 * time.Second
 	forgetAfter = 24 * time.Hour
@@ -30,7 +31,11 @@ type Member struct {
 	Owned    int       `json:"owned"`   // it probes
 	Isolated bool      `json:"isolated,omitempty"`
 	// Muted says that it reports nothing because the log is nearly full.
-	Muted bool `json:"muted,omitempty"`
+	Muted      bool      `json:"muted,omitempty"`
+	MutedSince time.Time `json:"muted_since,omitzero"`
+	// Starting says that it does not know yet what is to be probed, or not any
+	// more: it cannot follow the log. It is no member until it can.
+	Starting bool `json:"starting,omitempty"`
 	// Left says that it stopped in order: nobody has to wait for it.
 	Left bool `json:"left,omitempty"`
 	// Held are enterprises whose peers it does not probe, because an event of
@@ -47,7 +52,9 @@ type Registry interface {
 	Beat(ctx context.Context, m Member) error
 	// Watch calls fn with what each member said last, and then with whatever is
 	// said, until ctx ends. old is how long ago that was for what had been said
-	// before, by the registry's clock. Any error but ctx's is worth trying again.
+	// before, by the registry's clock; 0: it was said just now. Any error but ctx's
+	// is worth trying again. It may fall silent without an error: whoever beats
+	// knows by not hearing himself.
 	Watch(ctx context.Context, fn func(m Member, old time.Duration)) error
 	// Forget removes what a member said.
 	Forget(ctx context.Context, id string) error
@@ -74,21 +81,31 @@ func (r *roster) hear(m Member, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.members[m.ID], r.heard[m.ID] = m, at
-	if m.Left {
+	if m.Left || m.Starting && m.ID != r.self {
 		delete(r.heard, m.ID)
 	}
 }
 
+// deaf reports whether what this prober says does not come back to it, so that
+// nothing can be concluded from the silence of others.
+func (r *roster) deaf(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.leased(now) && r.beat.Sub(r.heard[r.self]) > deafAfter && r.beat.Sub(r.since) > deafAfter
+}
+
 // acknowledged notes that a beat of ours, which began at a time, was taken. When
-// the one before is too long ago, everybody else gets time to be heard again
-// too: it may have been the registry that was away.
+// the one before is too long ago, everybody who was there then gets time to be
+// heard again too: it may have been the registry that was away.
 func (r *roster) acknowledged(began, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if now.Sub(r.beat) >= leaseFor {
+	if !r.leased(now) {
 		r.since = began
-		for id := range r.heard {
-			r.heard[id] = now
+		for id, at := range r.heard {
+			if id != r.self && r.heard[r.self].Sub(at) < silentAfter {
+				r.heard[id] = now
+			}
 		}
 	}
 	r.beat = began
@@ -103,26 +120,43 @@ func (r *roster) lease(now time.Time) (since, until time.Time, held bool) {
 	return r.since, r.beat.Add(leaseFor), r.leased(now)
 }
 
+// leased goes by both clocks: the monotonic one stands still while the machine is
+// suspended, and the other may be set.
 func (r *roster) leased(now time.Time) bool {
-	return !r.beat.IsZero() && now.Sub(r.beat) < leaseFor
+	return !r.beat.IsZero() && now.Sub(r.beat) < leaseFor && now.Round(0).Sub(r.beat.Round(0)) < leaseFor
 }
 
 // live lists who is there, in order; this prober is, as long as it has its lease.
-// Without it nobody is known to be there.
+// Without it, or before it has heard itself, nobody is known to be there. Others
+// are silent when they were not heard while this prober heard itself.
 func (r *roster) live(now time.Time) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.leased(now) {
+	own, heard := r.heard[r.self]
+	if !heard || !r.leased(now) {
 		return nil
 	}
 	out := []string{r.self}
 	for id, at := range r.heard {
-		if id != r.self && now.Sub(at) < silentAfter {
+		if id != r.self && own.Sub(at) < silentAfter {
 			out = append(out, id)
 		}
 	}
 	slices.Sort(out)
 	return out
+}
+
+// lastHeard is when any other prober was heard last, by the registry's clock.
+func (r *roster) lastHeard() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var last time.Time
+	for id, m := range r.members {
+		if id != r.self && !m.Starting && m.At.After(last) {
+			last = m.At
+		}
+	}
+	return last
 }
 
 // forgotten lists members that left or fell silent long ago.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/probe"
 )
@@ -111,11 +112,14 @@ type standing struct {
 // standing lists how the peers that this prober owns stand.
 func (p *Prober) standing() []standing {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	out := make([]standing, 0, len(p.peers))
 	for key, known := range p.peers {
-		t, _ := p.targets.Get(key)
-		out = append(out, standing{key.Enterprise, key.Peer, known.judgement.Status(), t.NotAfter})
+		out = append(out, standing{ent: key.Enterprise, peer: key.Peer, status: known.judgement.Status()})
+	}
+	p.mu.Unlock()
+	for i := range out {
+		t, _ := p.targets.Get(domain.PeerKey{Enterprise: out[i].ent, Peer: out[i].peer})
+		out[i].notAfter = t.NotAfter
 	}
 	return out
 }

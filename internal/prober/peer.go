@@ -21,13 +21,20 @@ type peer struct {
 	addressSeen bool
 	nameCovered bool
 
-	asked []chan<- Report // by whom, for the next probe
+	// unwatched is since when nobody probed it, as long as that is not in the log;
+	// zero: somebody did.
+	unwatched time.Time
+
+	failures int // probes in a row that failed
+	quick    int // probes in quick succession, since it is judged under config
+	asked    []chan<- Report
 }
 
 // When peers are probed.
 const (
 	settleAfter  = 1500 * time.Millisecond // a peer without a verdict
 	jitter       = 0.1                     // of the interval, either way
+	quickProbes  = 6                       // of such a peer, whatever becomes of them
 	adoptEvery   = 2 * time.Millisecond    // peers that come together are spread out
 	backoffShare = 10                      // one that has been down for a time: a tenth of that
 	maxBackoff   = 5 * time.Minute
@@ -81,7 +88,7 @@ func (p *Prober) refreshAll() {
 
 // adopt begins to probe a target.
 func (p *Prober) adopt(t *Target, now, due time.Time) {
-	known := &peer{since: now}
+	known := &peer{since: now, unwatched: p.unwatchedSince}
 	p.judge(known, t)
 	p.peers[t.Key()] = known
 	s := known.judgement
@@ -105,6 +112,9 @@ func (p *Prober) drop(key domain.PeerKey) {
 
 // judge begins to judge a peer anew, from what the log says.
 func (p *Prober) judge(known *peer, t *Target) {
+	if known.config != t.Connection.From {
+		known.failures, known.quick = 0, 0
+	}
 	known.judgement = domain.NewJudgement(t.Connection, t.Flips)
 	known.config, known.reported = t.Connection.From, t.StatusSeq
 }
@@ -123,6 +133,13 @@ func (k *peer) answer(r Report) {
 		asked <- r
 	}
 	k.asked = nil
+}
+
+// finding is what a probe of a peer found, in the terms of the rules.
+func (p *Prober) finding(known *peer, t *Target, res *probe.Result, byHand bool) domain.Finding {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return known.finding(p.o.Rules, t, res, byHand)
 }
 
 // finding is what a probe found, in the terms of the rules, and what the peer was
@@ -158,7 +175,8 @@ func (p *Prober) due(known *peer, started, now time.Time) time.Time {
 	switch {
 	case len(known.asked) > 0:
 		return now
-	case known.judgement.Settling():
+	case known.judgement.Settling() && known.quick < quickProbes:
+		known.quick++
 		return now.Add(settleAfter)
 	case known.judgement.Status() == events.StatusDown:
 		down := now.Sub(known.judgement.Since())

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -91,9 +90,9 @@ type Prober struct {
 	roster  *roster
 	metrics *metrics
 	log     *slog.Logger
-	muted   atomic.Bool
 	started time.Time
 	wake    chan struct{} // there may be something due
+	hurry   chan struct{} // there is something to say to the other probers
 	tests   chan struct{} // places for looks at servers that are no peers
 
 	mu          sync.Mutex
@@ -104,8 +103,15 @@ type Prober struct {
 	peers       map[domain.PeerKey]*peer
 	schedule    *schedule
 	isolation   domain.Isolation
-	isolated    bool
-	held        map[events.EnterpriseID]time.Time
+	isolated    bool      // peers were reported unknown because it suspects itself
+	suspected   time.Time // when it suspected itself last
+	// unwatchedSince is since when nobody had probed when the peers were shared out;
+	// zero: somebody had.
+	unwatchedSince time.Time
+	lost           time.Time // since when the log is not followed; zero: it is
+	mutedSince     time.Time // since when the log is too full for reports; zero: it is not
+	deaf           context.CancelCauseFunc
+	held           map[events.EnterpriseID]time.Time
 }
 
 // New returns a prober. Its metrics are registered with o.Metrics.
@@ -114,7 +120,7 @@ func New(o Options) *Prober {
 	p := &Prober{
 		o: o, id: o.ID, codec: events.NewCodec(events.Default()), targets: NewTargets(), roster: newRoster(o.ID),
 		log: o.Logger.With("prober", o.ID), started: time.Now().UTC(),
-		wake: make(chan struct{}, 1), tests: make(chan struct{}, maxTests),
+		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), tests: make(chan struct{}, maxTests),
 		peers: map[domain.PeerKey]*peer{}, schedule: newSchedule(o.PerHost), held: map[events.EnterpriseID]time.Time{},
 	}
 	p.metrics = newMetrics(p, o.Metrics)
@@ -134,6 +140,7 @@ func (p *Prober) Run(ctx context.Context) error {
 		"watching the probers":     p.watch,
 		"saying that it is there":  p.attend,
 		"looking at the log's use": p.watchSpace,
+		"forgetting old probers":   p.forget,
 		"probing":                  p.work,
 	} {
 		group.Go(func() error { return p.keepAt(ctx, what, part) })
@@ -185,6 +192,7 @@ func (p *Prober) follow(ctx context.Context) error {
 		return err
 	}
 	p.begin(id)
+	defer p.stopped()
 	end := id.Last
 	p.arrived(end)
 	return p.o.Source.Follow(ctx, p.targets.Seq(), batch, func(messages []events.Message) error {
@@ -199,6 +207,7 @@ func (p *Prober) follow(ctx context.Context) error {
 func (p *Prober) begin(id events.Identity) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.lost = time.Time{}
 	if id.Created.Equal(p.stream) && id.Last >= p.targets.Seq() {
 		return
 	}
@@ -213,14 +222,26 @@ func (p *Prober) begin(id events.Identity) {
 	}
 }
 
+// stopped notes that the log is not followed any more.
+func (p *Prober) stopped() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lost = time.Now()
+}
+
 // arrived notes that the targets are those of the log's end, and begins to probe.
 func (p *Prober) arrived(end events.Seq) {
 	p.mu.Lock()
 	first := !p.caughtUp && p.targets.Seq() >= end
 	p.caughtUp = p.caughtUp || first
 	p.mu.Unlock()
-	if first {
-		p.refreshAll()
+	if !first {
+		return
+	}
+	p.refreshAll()
+	select {
+	case p.hurry <- struct{}{}: // it is a member from now on
+	default:
 	}
 }
 
@@ -255,7 +276,7 @@ func (p *Prober) skip(m events.Message, err error) []domain.PeerKey {
 	p.log.Error("an event cannot be read; its enterprise is not probed until it can", "enterprise", ent, "stream_seq", m.Seq, "err", err)
 	p.mu.Lock()
 	if _, known := p.held[ent]; !known && peer == "" && ent != "" {
-		p.held[ent] = time.Now().UTC()
+		p.held[ent] = m.Stored.UTC()
 	}
 	p.mu.Unlock()
 	return p.ownedOf(ent)
@@ -280,11 +301,25 @@ func (p *Prober) watchSpace(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if muted := used >= maxUsed; muted != p.muted.Swap(muted) {
-			p.log.Warn("how full the log is decides whether changes are reported", "used", used, "reported", !muted)
-		}
+		p.mute(used)
 		if err := sleep(ctx, 10*time.Second); err != nil {
 			return err
 		}
+	}
+}
+
+// mute notes how full the log is.
+func (p *Prober) mute(used float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	full := used >= maxUsed
+	switch {
+	case full == !p.mutedSince.IsZero():
+	case full:
+		p.mutedSince = time.Now().UTC()
+		p.log.Error("the log is nearly full: changes of status are not reported until log_max_bytes is raised", "used", used)
+	default:
+		p.mutedSince = time.Time{}
+		p.log.Info("the log has room again: changes of status are reported", "used", used)
 	}
 }

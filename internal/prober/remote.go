@@ -101,16 +101,22 @@ func next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
 func report(ctx context.Context, sub *nats.Subscription) (Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, maxLook+time.Second, ErrBusy)
 	defer cancel()
-	m, err := next(ctx, sub)
-	if err != nil {
-		if errors.Is(context.Cause(ctx), ErrBusy) {
-			return Report{}, ErrBusy
-		}
-		return Report{}, err
+	var out struct {
+		Report
+		accepted
 	}
-	var out Report
-	if err := json.Unmarshal(m.Data, &out); err != nil {
-		return Report{}, fmt.Errorf("prober: the answer to a request cannot be read: %w", err)
+	for out.Accepted = true; out.Accepted; { // while peers are shared out anew, two may be at it
+		m, err := next(ctx, sub)
+		if err != nil {
+			if errors.Is(context.Cause(ctx), ErrBusy) {
+				return Report{}, ErrBusy
+			}
+			return Report{}, err
+		}
+		out.Report, out.Accepted = Report{}, false
+		if err := json.Unmarshal(m.Data, &out); err != nil {
+			return Report{}, fmt.Errorf("prober: the answer to a request cannot be read: %w", err)
+		}
 	}
 	switch out.Error {
 	case errNotProbed:
@@ -118,5 +124,5 @@ func report(ctx context.Context, sub *nats.Subscription) (Report, error) {
 	case errBusy:
 		return Report{}, ErrBusy
 	}
-	return out, nil
+	return out.Report, nil
 }

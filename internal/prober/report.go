@@ -19,6 +19,7 @@ import (
 // come again: servers behind one name may show several in turn.
 const (
 	certificateAgain = 6 * time.Hour
+	certificateMore  = time.Hour // one more than those that are known, when they are many
 	versionAgain     = 5 * time.Minute
 )
 
@@ -56,7 +57,11 @@ func newCertificate(t *Target, c *events.PeerCertificateSeen, now time.Time) boo
 	if c.Fingerprint == t.Certificate {
 		return false
 	}
-	return !slices.Contains(t.Certificates, c.Fingerprint) || now.Sub(t.CertificateAt) >= certificateAgain
+	since := now.Sub(t.CertificateAt)
+	if slices.Contains(t.Certificates, c.Fingerprint) {
+		return since >= certificateAgain
+	}
+	return len(t.Certificates) < maxFingerprints || since >= certificateMore
 }
 
 func resolved(res *probe.Result) []string {

@@ -154,7 +154,7 @@ func TestReport_whatWasFoldedAndNotYetJudgedCounts(t *testing.T) {
 		p.frozen.open()
 		for i := range 3 {
 			res := probe.Result{Started: time.Now().Add(time.Duration(i) * time.Millisecond), Failure: refused}
-			p.conclude(t.Context(), known, &target, &res, &Report{}, false)
+			p.conclude(t.Context(), known, &target, &res, p.finding(known, &target, &res, false), &Report{})
 		}
 		w.wantStatuses("p0", up, down)
 		w.wantSound("p0")

@@ -2,6 +2,7 @@ package prober
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 
 	"github.com/peering/peering/internal/domain"
@@ -50,7 +51,8 @@ func newSchedule(perHost int) *schedule {
 func (s *schedule) Len() int { return len(s.entries) }
 
 // put has a peer probed at due, at host. One that is there already moves; one
-// that is running is due when done says so.
+// that its host keeps back is next there; one that is running is due when done
+// says so.
 func (s *schedule) put(key domain.PeerKey, host string, due time.Time) {
 	e := s.entries[key]
 	if e != nil && e.host != host {
@@ -67,8 +69,16 @@ func (s *schedule) put(key domain.PeerKey, host string, due time.Time) {
 		e.due = due
 		heap.Fix(&s.due, e.index)
 		s.free(s.hosts[host])
+	case e.state == keptBack:
+		h := s.hosts[host]
+		i := slices.Index(h.keptBack, e)
+		h.keptBack = slices.Insert(slices.Delete(h.keptBack, i, i+1), 0, e)
 	}
 }
+
+// limit is how many probes of a host may run at the same time: more, when it has
+// many peers, so that one that does not answer is judged in time for all of them.
+func (s *schedule) limit(h *hostLoad) int { return max(s.perHost, h.entries/8) }
 
 // remove forgets a peer. One that is running counts for its host until done.
 func (s *schedule) remove(key domain.PeerKey) {
@@ -106,7 +116,7 @@ func (s *schedule) next(now time.Time, idle time.Duration) (e *entry, wait time.
 		}
 		heap.Pop(&s.due)
 		h := s.hosts[first.host]
-		if h.running >= s.perHost {
+		if h.running >= s.limit(h) {
 			first.state = keptBack
 			h.keptBack = append(h.keptBack, first)
 			continue
@@ -135,7 +145,7 @@ func (s *schedule) done(e *entry, next time.Time) {
 // free has one of those that a host keeps back wait for its turn, when there is
 // room at the host: whoever had that turn may be gone.
 func (s *schedule) free(h *hostLoad) {
-	if h.running >= s.perHost || len(h.keptBack) == 0 {
+	if h.running >= s.limit(h) || len(h.keptBack) == 0 {
 		return
 	}
 	freed := h.keptBack[0]

@@ -3,6 +3,7 @@ package prober
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -66,17 +67,18 @@ func (p *Prober) look(ctx context.Context, e *entry) {
 	if ok && known != nil {
 		res := p.o.Probe.Look(ctx, probe.Target{Hostname: t.Hostname, Port: t.Port})
 		p.metrics.looked(&res)
-		report, started = p.reportOf(&res), res.Started
+		finding := p.finding(known, &t, &res, len(asked) > 0)
+		report, started = p.reportOf(&res, finding.Attention), res.Started
 		if !res.Aborted {
-			p.keep(&t, &res, len(asked) > 0)
-			p.conclude(ctx, known, &t, &res, &report, len(asked) > 0)
+			p.keep(&t, report, len(asked) > 0)
+			p.conclude(ctx, known, &t, &res, finding, &report)
 		}
 	}
 	(&peer{asked: asked}).answer(report)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next := time.Now()
-	if known != nil {
+	if known != nil && known.config == t.Connection.From { // else it is another one by now
 		next = p.due(known, started, next)
 	}
 	p.schedule.done(e, next)
@@ -84,12 +86,11 @@ func (p *Prober) look(ctx context.Context, e *entry) {
 }
 
 // keep hands the sample of a probe on. One that is lost harms nobody.
-func (p *Prober) keep(t *Target, res *probe.Result, byHand bool) {
-	r := p.reportOf(res)
+func (p *Prober) keep(t *Target, r Report, byHand bool) {
 	err := p.o.Keep(events.Sample{
-		Enterprise: t.Enterprise, Peer: t.Peer, ConfigSeq: t.Connection.From, Prober: p.id, Started: micro(res.Started),
-		OK: r.OK, Cause: res.Failure, LatencyMS: r.LatencyMS, ByHand: byHand,
-		Addresses: r.Addresses, Version: res.Version, Steps: res.Steps,
+		Enterprise: t.Enterprise, Peer: t.Peer, ConfigSeq: t.Connection.From, Prober: p.id, Started: r.Started,
+		OK: r.OK, Cause: r.Cause, LatencyMS: r.LatencyMS, ByHand: byHand,
+		Addresses: r.Addresses, Version: r.Version, Steps: r.Steps,
 	})
 	if err != nil {
 		p.metrics.lost.Inc()
@@ -100,11 +101,11 @@ func (p *Prober) keep(t *Target, res *probe.Result, byHand bool) {
 // conclude judges a peer by a probe of what it was when that began, and appends
 // what changes. The probe does not count when the peer, or who may speak for it,
 // is another since.
-func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *probe.Result, report *Report, byHand bool) {
+func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *probe.Result, f domain.Finding, report *Report) {
 	p.mu.Lock()
 	now, ok := p.targets.Get(t.Key())
 	until, counts := p.counts(known, t, res)
-	if !ok || !counts {
+	if !ok || !counts || now.Connection.From != t.Connection.From {
 		p.mu.Unlock()
 		p.metrics.dropped.WithLabelValues("outdated").Inc()
 		return
@@ -112,11 +113,11 @@ func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *prob
 	if known.reported < now.StatusSeq { // somebody else's, that nobody has judged it by yet
 		p.judge(known, &now)
 	}
+	list := p.unwatched(known, &now, res)
 	from := known.judgement.Status()
-	next, change := p.observe(known, &now, res, byHand)
-	var list []events.Event
+	next, change := p.observe(known, &now, f)
 	if known.reported == now.StatusSeq { // else what it showed may be what was reported last
-		list = shownOf(&now, res)
+		list = append(list, shownOf(&now, res)...)
 	}
 	if change != nil {
 		list = append(list, changeOf(&now, from, res, change))
@@ -134,7 +135,11 @@ func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *prob
 	seq, err := p.write(ctx, until, &now, after, list)
 	if err != nil {
 		p.metrics.dropped.WithLabelValues("not_written").Inc()
-		p.log.Warn("what a probe found could not be reported", "enterprise", t.Enterprise, "peer_id", t.Peer, "err", err)
+		level := slog.LevelWarn
+		if errors.Is(err, errMuted) {
+			level = slog.LevelDebug // said once already
+		}
+		p.log.Log(ctx, level, "what a probe found could not be reported", "enterprise", t.Enterprise, "peer_id", t.Peer, "err", err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -151,6 +156,9 @@ func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *prob
 // again. What others have reported meanwhile counts instead.
 func (p *Prober) settle(known *peer, t *Target, next domain.Judgement, seq events.Seq, made bool) {
 	known.reported = max(known.reported, seq)
+	if seq > 0 {
+		known.unwatched = time.Time{}
+	}
 	if made {
 		known.judgement = next
 	}
@@ -174,27 +182,48 @@ func (p *Prober) counts(known *peer, t *Target, res *probe.Result) (until time.T
 // observe judges one probe. While most of what answered before fails, the prober
 // suspects itself, and says so of each peer that fails. What may not be dialled
 // says nothing about that: it neither answered nor failed to.
-func (p *Prober) observe(known *peer, t *Target, res *probe.Result, byHand bool) (domain.Judgement, *domain.Change) {
-	barred := res.Failure.Layer == events.LayerPolicy
-	failed := res.Failure != events.Cause{} && !barred
+func (p *Prober) observe(known *peer, t *Target, f domain.Finding) (domain.Judgement, *domain.Change) {
+	barred := f.Failure.Layer == events.LayerPolicy
+	failed := f.Failure != events.Cause{} && !barred
 	if barred {
 		p.isolation.Forget(t.Key())
 	} else {
 		p.isolation.Observe(t.Key(), t.Hostname, failed)
 	}
-	suspected := p.isolation.Suspected()
-	if suspected != p.isolated {
-		p.isolated = suspected
-		if suspected {
-			p.log.Error("most peers stopped answering at the same time: this prober may be cut off, and reports them as unknown")
-		} else {
-			p.log.Info("most peers answer again")
-		}
+	if known.failures++; !failed {
+		known.failures = 0
 	}
-	if failed && suspected {
-		return known.judgement.Isolate(time.Now())
+	if p.suspects(time.Now()) && known.failures >= isolateAfter && known.judgement.Status() != events.StatusDown {
+		p.isolate()
+		return known.judgement.Isolate(p.o.Rules, time.Now())
 	}
-	return known.judgement.Observe(p.o.Rules, known.finding(p.o.Rules, t, res, byHand))
+	return known.judgement.Observe(p.o.Rules, f)
+}
+
+// isolateAfter is after how many failures in a row a peer is reported unknown
+// because the prober suspects itself: before the last that makes it down.
+const isolateAfter = 2
+
+// suspects reports whether this prober suspects itself. It is over it when it has
+// not for some rounds.
+func (p *Prober) suspects(now time.Time) bool {
+	if p.isolation.Suspected() {
+		p.suspected = now
+		return true
+	}
+	if p.isolated && now.Sub(p.suspected) > 4*p.o.Interval {
+		p.isolated = false
+		p.log.Info("most peers answer again")
+	}
+	return false
+}
+
+// isolate tells once that peers are reported unknown.
+func (p *Prober) isolate() {
+	if !p.isolated {
+		p.isolated = true
+		p.log.Error("most peers stopped answering at the same time: this prober may be cut off, and reports them as unknown")
+	}
 }
 
 // errMuted says that the log is too full for reports.
@@ -202,7 +231,10 @@ var errMuted = errors.New("prober: the log is nearly full, so that only administ
 
 // write appends what changes of a peer, unless it is too late for this prober.
 func (p *Prober) write(ctx context.Context, until time.Time, t *Target, after events.Seq, list []events.Event) (events.Seq, error) {
-	if p.muted.Load() {
+	p.mu.Lock()
+	muted := !p.mutedSince.IsZero()
+	p.mu.Unlock()
+	if muted {
 		return 0, errMuted
 	}
 	ctx, cancel := context.WithDeadline(ctx, until)
