@@ -214,6 +214,7 @@ func TestRegistry_whatIsNoneOfAProberIsPassedOver(t *testing.T) {
 }
 
 func TestRegistry_aWatchOfABucketThatIsGoneEndsAndTheNextMakesAnother(t *testing.T) {
+	t.Parallel()
 	nc := testkit.NATS(t)
 	r := openKV(t, nc, 1)
 	a := attendTo(t, r)
@@ -237,20 +238,4 @@ func TestRegistry_aWatchOfABucketThatIsGoneEndsAndTheNextMakesAnother(t *testing
 	testkit.Eventually(t, "a beat that is acknowledged", func() bool { return r.Beat(t.Context(), Member{ID: "a"}) == nil })
 	beat(t, openKV(t, nc, 1), Member{ID: "b"})
 	b.waitFor(t, "both", func(m map[string]Member) bool { return m["a"].ID != "" && m["b"].ID != "" })
-}
-
-func TestRegistry_outlivesTheLossOfAServer(t *testing.T) {
-	c := testkit.Cluster(t)
-	nc := testkit.Connect(t, c.URL())
-	r := openKV(t, nc, 3)
-	a := attendTo(t, openKV(t, testkit.Connect(t, c.URL()), 3))
-	beat(t, r, Member{ID: "a", Owned: 1})
-	a.waitFor(t, "the first", func(m map[string]Member) bool { return m["a"].Owned == 1 })
-	c.Kill(c.Leader(t, "KV_"+bucket))
-	testkit.Eventually(t, "a beat that is acknowledged", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), leaseFor)
-		defer cancel()
-		return r.Beat(ctx, Member{ID: "a", Owned: 2}) == nil
-	})
-	a.waitFor(t, "the second", func(m map[string]Member) bool { return m["a"].Owned == 2 })
 }
