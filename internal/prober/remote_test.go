@@ -223,10 +223,14 @@ func TestServe_whatIsNoRequestIsPassedOver(t *testing.T) {
 	s.ready(1, s.serve("a"))
 	nc := testkit.Connect(t, s.url)
 	for _, m := range []nats.Msg{
-		{Subject: testSubject, Data: []byte("no JSON")}, {Subject: testSubject}, {Subject: testSubject, Data: []byte(`{"port":443}`)},
-		{Subject: testSubject, Data: []byte(`{"hostname":7}`)}, {Subject: testSubject, Data: []byte(`[]`)},
+		{Subject: testSubject, Data: []byte("no JSON")},
+		{Subject: testSubject},
+		{Subject: testSubject, Data: []byte(`{"port":443}`)},
+		{Subject: testSubject, Data: []byte(`{"hostname":7}`)},
+		{Subject: testSubject, Data: []byte(`[]`)},
 		{Subject: probeSubject + "acme.p0"}, // with nobody to answer to
-		{Subject: probeSubject + "acme.*"}, {Subject: probeSubject + "ACME.p0", Data: make([]byte, 1<<16)},
+		{Subject: probeSubject + "acme.*"},
+		{Subject: probeSubject + "ACME.p0", Data: make([]byte, 1<<16)},
 	} {
 		if err := nc.PublishMsg(&m); err != nil {
 			t.Fatal(err)
