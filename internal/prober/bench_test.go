@@ -24,7 +24,7 @@ func BenchmarkSchedule(b *testing.B) {
 	now := epoch.Add(time.Hour)
 	b.ReportAllocs()
 	for b.Loop() {
-		e, _ := s.next(now, idle)
+		e, _ := s.next(now)
 		now = now.Add(time.Millisecond)
 		s.done(e, now.Add(30*time.Second))
 		s.put(e.key, e.host, now.Add(40*time.Second))

@@ -65,7 +65,8 @@ func TestHistory(t *testing.T) {
 		"no certificate from before": {[]events.Event{add, moved, seen("c1", 1)}, history{}},
 		"of another hostname nothing": {
 			[]events.Event{
-				add, seen("c1", 1), events.PeerVersionDetected{Peer: "p1", To: "9.4", ConfigSeq: 1},
+				add, seen("c1", 1),
+				events.PeerVersionDetected{Peer: "p1", To: "9.4", ConfigSeq: 1},
 				turned(unknown, up, 1, 10), turned(up, down, 1, 11), moved,
 			}, history{},
 		},

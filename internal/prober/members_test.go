@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
-	"pgregory.net/rapid"
 )
 
 func beatAt(r *roster, seconds ...int) {

@@ -163,7 +163,7 @@ func (p *Prober) keepAt(ctx context.Context, what string, part func(context.Cont
 		if time.Since(began) > wait.MaxInterval {
 			wait.Reset()
 		}
-		p.log.Warn(what+" was interrupted", "stream_seq", p.targets.Seq(), "err", err)
+		p.log.Warn("a part of the prober was interrupted", "part", what, "stream_seq", p.targets.Seq(), "err", err)
 		if err := sleep(ctx, wait.NextBackOff()); err != nil {
 			return err
 		}

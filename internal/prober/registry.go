@@ -15,7 +15,11 @@ import (
 const bucket = "PEERING_PROBERS"
 
 // KV is the registry in a key-value bucket of NATS.
-type KV struct{ kv jetstream.KeyValue }
+type KV struct {
+	js       jetstream.JetStream
+	replicas int
+	kv       jetstream.KeyValue // works again when the bucket was made anew
+}
 
 // OpenKV opens the bucket on nc, and makes it when it is missing, with that many
 // replicas. An error is worth trying again.
@@ -24,6 +28,14 @@ func OpenKV(ctx context.Context, nc *nats.Conn, replicas int) (*KV, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prober: %w", err)
 	}
+	kv, err := openBucket(ctx, js, replicas)
+	if err != nil {
+		return nil, err
+	}
+	return &KV{js, replicas, kv}, nil
+}
+
+func openBucket(ctx context.Context, js jetstream.JetStream, replicas int) (jetstream.KeyValue, error) {
 	kv, err := js.KeyValue(ctx, bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -37,7 +49,7 @@ func OpenKV(ctx context.Context, nc *nats.Conn, replicas int) (*KV, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prober: bucket %s: %w", bucket, err)
 	}
-	return &KV{kv}, nil
+	return kv, nil
 }
 
 // Beat is described at Registry.
@@ -60,11 +72,15 @@ func (r *KV) Forget(ctx context.Context, id string) error {
 	return nil
 }
 
-// Watch is described at Registry. It ends when the bucket cannot be watched any
-// more, which is looked at every so often: the library waits for ever for one
-// that is gone.
+// Watch is described at Registry. It makes the bucket again when that is gone,
+// and ends when it cannot be watched any more, which is looked at every so often:
+// the library waits for ever for one that is gone.
 func (r *KV) Watch(ctx context.Context, fn func(m Member, old time.Duration)) error {
-	w, err := r.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	kv, err := openBucket(ctx, r.js, r.replicas)
+	if err != nil {
+		return err
+	}
+	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
 		return fmt.Errorf("prober: bucket %s: %w", bucket, err)
 	}
@@ -77,7 +93,7 @@ func (r *KV) Watch(ctx context.Context, fn func(m Member, old time.Duration)) er
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-look.C:
-			if _, err := r.kv.Status(ctx); err != nil {
+			if _, err := kv.Status(ctx); err != nil {
 				return fmt.Errorf("prober: bucket %s: %w", bucket, err)
 			}
 		case entry, ok := <-w.Updates():

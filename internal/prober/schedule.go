@@ -102,13 +102,14 @@ func (s *schedule) remove(key domain.PeerKey) {
 	case running:
 		e.state = gone
 		return
+	case gone: // is none of the entries
 	}
 	s.unload(e)
 }
 
 // next takes the peer that is due longest. Without one it returns how long it is
 // until there will be, at most idle.
-func (s *schedule) next(now time.Time, idle time.Duration) (e *entry, wait time.Duration) {
+func (s *schedule) next(now time.Time) (e *entry, wait time.Duration) {
 	for len(s.due) > 0 {
 		first := s.due[0]
 		if wait := first.due.Sub(now); wait > 0 {

@@ -20,7 +20,7 @@ func keyOf(i int) domain.PeerKey { return domain.PeerKey{Enterprise: acme, Peer:
 // taken takes all that is due.
 func taken(s *schedule, now time.Time) (out []*entry) {
 	for {
-		e, _ := s.next(now, idle)
+		e, _ := s.next(now)
 		if e == nil {
 			return out
 		}
@@ -49,14 +49,14 @@ func TestSchedule_whatIsDueLongestComesFirst(t *testing.T) {
 	for i, due := range []int{30, 10, 20} {
 		s.put(keyOf(i), fmt.Sprint("h", i), at(due))
 	}
-	if e, wait := s.next(at(4), idle); e != nil || wait != 6*time.Second {
+	if e, wait := s.next(at(4)); e != nil || wait != 6*time.Second {
 		t.Errorf("%v after %s, want nothing for 6 s", e, wait)
 	}
-	if _, wait := s.next(epoch.Add(-time.Hour), idle); wait != idle {
+	if _, wait := s.next(epoch.Add(-time.Hour)); wait != idle {
 		t.Errorf("waits %s, want at most %s", wait, idle)
 	}
 	wantTaken(t, s, at(30), "p1", "p2", "p0")
-	if e, wait := s.next(at(100), idle); e != nil || wait != idle {
+	if e, wait := s.next(at(100)); e != nil || wait != idle {
 		t.Errorf("%v after %s of what runs", e, wait)
 	}
 }
@@ -278,7 +278,7 @@ func (n *naive) put(k domain.PeerKey, host string, due, now time.Time) {
 
 // take holds one call of next against the list.
 func (n *naive) take(t *rapid.T, s *schedule, now time.Time) {
-	e, wait := s.next(now, idle)
+	e, wait := s.next(now)
 	if e == nil {
 		for _, other := range n.waits {
 			if n.ready(other, now) && !other.latest.After(now) {
@@ -306,7 +306,7 @@ func TestSchedule_nobodyStarves(t *testing.T) {
 	}
 	for now := range 200 { // four at a time, always late
 		for range 4 {
-			e, _ := s.next(at(now), idle)
+			e, _ := s.next(at(now))
 			if e == nil {
 				break
 			}

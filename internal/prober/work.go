@@ -37,7 +37,7 @@ const idle = time.Minute
 func (p *Prober) next(ctx context.Context) (*entry, error) {
 	for ctx.Err() == nil {
 		p.mu.Lock()
-		e, wait := p.schedule.next(time.Now(), idle)
+		e, wait := p.schedule.next(time.Now())
 		p.mu.Unlock()
 		if e != nil {
 			return e, nil
