@@ -33,6 +33,7 @@ func (p *process) addChecks() {
 	if p.probes() {
 		p.health.add("targets", true, p.checkTargets)
 		p.health.add("probing", false, p.checkProbing)
+		p.health.add("samples", false, p.checkSamples)
 	}
 	if p.decides() {
 		p.health.add("probers", false, p.checkProbers)

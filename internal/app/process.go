@@ -44,6 +44,7 @@ type process struct {
 
 	demo     *demo.Kit // nil: there is none
 	samples  *promise[*eventstore.Samples]
+	sampling atomic.Pointer[error] // what became of the stream of samples last; nil: not known yet
 	prober   atomic.Pointer[prober.Prober]
 	roll     *prober.Roll
 	targeted caughtUp

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/httpapi"
 	"github.com/peering/peering/internal/prober"
@@ -16,6 +18,9 @@ func (p *process) watchProbers(ctx context.Context) error {
 		return err
 	}
 	p.late.prober.Store(&remoteProber{prober.NewRemote(p.nc)})
+	p.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "peering_probers", Help: "Probers that are there; without one the status of peers is not known, and peering_peer_status has no series.",
+	}, func() float64 { return float64(len(p.roll.Members())) }))
 	return p.roll.Run(ctx, func(ctx context.Context) (prober.Registry, error) {
 		return prober.OpenKV(ctx, p.nc, p.cfg.Replicas)
 	})

@@ -3,8 +3,10 @@ package eventstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,22 +20,33 @@ import (
 // replica and is not synced: samples may be lost, and nobody waits for them.
 type Samples struct {
 	wire
-	js  jetstream.JetStream
-	log *slog.Logger
+	js   jetstream.JetStream
+	log  *slog.Logger
+	lost atomic.Uint64
 }
 
 // NewSamples returns the samples on nc, which the caller closes after the last
 // call has returned. log gets what cannot be kept, as debug lines.
 func NewSamples(nc *nats.Conn, log *slog.Logger) (*Samples, error) {
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(samplesPending), jetstream.WithPublishAsyncTimeout(budget),
+	s := &Samples{wire: wire{nc: nc, stream: events.SamplesStream}, log: log}
+	var err error
+	s.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(2*samplesPending), jetstream.WithPublishAsyncTimeout(budget),
 		jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, m *nats.Msg, err error) {
+			s.lost.Add(1)
 			log.Debug("a sample was lost", "subject", m.Subject, "err", err)
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("eventstore: %w", err)
 	}
-	return &Samples{wire{nc: nc, stream: events.SamplesStream}, js, log}, nil
+	return s, nil
 }
+
+// Lost counts the samples that were handed over and not kept.
+func (s *Samples) Lost() uint64 { return s.lost.Load() }
+
+// errSamplesPending says that the stream does not take samples as quickly as they
+// come, or not at all.
+var errSamplesPending = errors.New("eventstore: too many samples wait to be kept")
 
 const (
 	samplesPending = 4096               // acknowledgements that may be outstanding
@@ -77,8 +90,12 @@ func EnsureSamples(ctx context.Context, nc *nats.Conn, o StreamOptions) error {
 	return nil
 }
 
-// Keep hands a sample to the stream and does not wait for it.
+// Keep hands a sample to the stream and does not wait for it. An error means that
+// it is lost.
 func (s *Samples) Keep(sample events.Sample) error {
+	if s.js.PublishAsyncPending() >= samplesPending {
+		return errSamplesPending
+	}
 	data, err := json.Marshal(sample)
 	if err != nil {
 		return fmt.Errorf("eventstore: sample: %w", err)

@@ -12,9 +12,11 @@ import (
 	"github.com/peering/peering/internal/events"
 )
 
+// beatAt has beats acknowledged, and come back.
 func beatAt(r *roster, seconds ...int) {
 	for _, s := range seconds {
 		r.acknowledged(at(s), at(s))
+		r.hear(Member{ID: r.self, At: at(s)}, at(s))
 	}
 }
 

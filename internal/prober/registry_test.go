@@ -160,7 +160,7 @@ func TestRegistry_keyValue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c := info.CachedInfo().Config; c.Replicas != top.Replicas || c.MaxBytes != 1<<20 {
+		if c := info.CachedInfo().Config; c.Replicas != top.Replicas || c.MaxMsgsPerSubject != 1 {
 			t.Errorf("the bucket is %+v", c)
 		}
 	})

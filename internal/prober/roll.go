@@ -2,6 +2,7 @@ package prober
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 // CauseNotProbed is the code of the cause of a status that is unknown because
 // nobody probes.
 const CauseNotProbed = "not_probed"
+
+// deafMessage says that this process cannot know.
+const deafMessage = "The probers cannot be heard from here: the log does not answer."
 
 // grace is how long after its beginning a roll takes it that probers are there:
 // they may be starting too.
@@ -30,6 +34,7 @@ type Absence struct {
 type Roll struct {
 	mu      sync.Mutex
 	begun   time.Time
+	reached time.Time // when something was heard from the registry last
 	members map[string]Member
 	heard   map[string]time.Time
 }
@@ -40,15 +45,16 @@ func NewRoll() *Roll {
 }
 
 // Run hears what probers say until ctx ends and returns ctx's error. open opens
-// the registry; it is called again after trouble.
+// the registry; it is called again after trouble, and after silence: a watch may
+// end without a word, while probers are there.
 func (r *Roll) Run(ctx context.Context, open func(context.Context) (Registry, error)) error {
 	wait := backoff.NewExponentialBackOff()
-	wait.MaxInterval = 5 * time.Second
+	wait.MaxInterval = 2 * time.Second
 	for {
 		registry, err := open(ctx)
 		if err == nil {
 			wait.Reset()
-			_ = registry.Watch(ctx, r.hear) // whoever is not heard is absent: that says it all
+			r.listen(ctx, registry)
 		}
 		if err := sleep(ctx, wait.NextBackOff()); err != nil {
 			return err
@@ -56,10 +62,31 @@ func (r *Roll) Run(ctx context.Context, open func(context.Context) (Registry, er
 	}
 }
 
+// listen hears a registry that answers until it falls silent. Why it did is no
+// matter: whoever is not heard is absent, and that says it all.
+func (r *Roll) listen(ctx context.Context, registry Registry) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.reach()
+	silence := time.AfterFunc(deafAfter, cancel)
+	defer silence.Stop()
+	_ = registry.Watch(ctx, func(m Member, old time.Duration) {
+		silence.Reset(deafAfter)
+		r.hear(m, old)
+	})
+}
+
+func (r *Roll) reach() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reached = time.Now()
+}
+
 func (r *Roll) hear(m Member, old time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.members[m.ID], r.heard[m.ID] = m, time.Now().Add(-old)
+	now := time.Now()
+	r.members[m.ID], r.heard[m.ID], r.reached = m, now.Add(-old), now
 }
 
 // Members lists the probers that are there.
@@ -84,36 +111,53 @@ func (r *Roll) Absence(ent events.EnterpriseID) (Absence, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	live := r.live(now)
-	if len(live) == 0 {
-		return r.nobody(), now.Sub(r.begun) >= grace
+	if now.Sub(r.begun) < grace {
+		return Absence{}, false
 	}
-	var heldSince time.Time
-	for _, m := range live {
+	if now.Sub(r.reached) >= silentAfter {
+		return absence(r.reached, deafMessage), true
+	}
+	live := r.live(now)
+	ready := slices.DeleteFunc(slices.Clone(live), func(m Member) bool { return m.Starting })
+	if len(ready) == 0 {
+		return r.nobody(len(live) > 0), true
+	}
+	return withheld(ready, ent)
+}
+
+// withheld reports whether each of those that are there says why it does not
+// report on the peers of an enterprise; the last reason counts.
+func withheld(ready []Member, ent events.EnterpriseID) (out Absence, absent bool) {
+	for _, m := range ready {
+		var a Absence
 		since, held := m.Held[ent]
 		switch {
+		case held:
+			a = absence(since, "An event of the enterprise cannot be read, so that its peers are not probed.")
 		case m.Muted:
-		case !held:
+			a = absence(m.MutedSince, "The log is nearly full, so that changes of status are not written any more.")
+		default:
 			return Absence{}, false
-		case heldSince.Before(since):
-			heldSince = since
+		}
+		if !absent || out.Since.Before(a.Since) {
+			out, absent = a, true
 		}
 	}
-	if !heldSince.IsZero() {
-		return absence(heldSince, "An event of the enterprise cannot be read, so that its peers are not probed."), true
-	}
-	return absence(time.Time{}, "The log is nearly full, so that changes of status are not written any more."), true
+	return out, absent
 }
 
 // nobody says since when no prober has been there.
-func (r *Roll) nobody() Absence {
+func (r *Roll) nobody(starting bool) Absence {
 	var last time.Time
 	for _, m := range r.members {
-		if m.At.After(last) {
+		if !m.Starting && m.At.After(last) {
 			last = m.At
 		}
 	}
-	if last.IsZero() {
+	switch {
+	case starting:
+		return absence(last, "The probers are starting: they read the log.")
+	case last.IsZero():
 		return absence(last, "No prober is running.")
 	}
 	return absence(last, "No prober is running any more.")

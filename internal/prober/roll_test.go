@@ -31,7 +31,9 @@ func TestRoll_whenPeersAreNotProbed(t *testing.T) {
 		"all hold it":                    {[]Member{{ID: "a", Held: held(5)}, {ID: "b", Held: held(7)}}, cannot, at(7)},
 		"one holds it and one does not":  {[]Member{{ID: "a", Held: held(5)}, {ID: "b"}}, "", time.Time{}},
 		"another is held":                {[]Member{{ID: "a", Held: map[events.EnterpriseID]time.Time{"other": at(5)}}}, "", time.Time{}},
-		"all are muted":                  {[]Member{{ID: "a", Muted: true}, {ID: "b", Muted: true}}, full, time.Time{}},
+		"all are muted":                  {[]Member{{ID: "a", Muted: true, MutedSince: at(4)}, {ID: "b", Muted: true, MutedSince: at(6)}}, full, at(6)},
+		"the only one is starting":       {[]Member{{ID: "a", Starting: true, At: at(9)}, {ID: "b", Left: true, At: at(3)}}, "The probers are starting: they read the log.", at(3)},
+		"one is starting":                {[]Member{{ID: "a", Starting: true}, {ID: "b"}}, "", time.Time{}},
 		"one is muted and one is not":    {[]Member{{ID: "a", Muted: true}, {ID: "b"}}, "", time.Time{}},
 		"one is muted, one holds it":     {[]Member{{ID: "a", Muted: true}, {ID: "b", Held: held(5)}}, cannot, at(5)},
 		"the one that holds it has left": {[]Member{{ID: "a", Left: true, Held: held(5)}, {ID: "b"}}, "", time.Time{}},
@@ -40,6 +42,7 @@ func TestRoll_whenPeersAreNotProbed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := NewRoll()
 				time.Sleep(grace)
+				r.reach()
 				for _, m := range tt.members {
 					r.hear(m, 0)
 				}
@@ -83,6 +86,10 @@ func TestRoll_whoIsSilentIsGoneAfterSixSeconds(t *testing.T) {
 			t.Error("absent too early")
 		}
 		time.Sleep(time.Millisecond)
+		if got, absent := r.Absence(acme); !absent || got.Cause.Message != deafMessage {
+			t.Errorf("while nothing at all is heard: %+v %t", got, absent)
+		}
+		r.reach()
 		if got, absent := r.Absence(acme); !absent || !got.Since.Equal(at(1)) || len(r.Members()) != 0 {
 			t.Errorf("%+v %t, there: %v", got, absent, r.Members())
 		}
