@@ -33,7 +33,7 @@ e2e: ## the built programs, used as people use them
 	go test -count=1 ./internal/e2e/...
 
 .PHONY: bench
-bench: ## benchmarks, ours beside the reference in the same run (about ten minutes)
+bench: ## benchmarks, ours beside the reference in the same run (about a quarter of an hour)
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./bench/...
 	go test -run '^$$' -bench Handle -benchtime 2000x -timeout 10m ./internal/command
 	go test -run '^$$' -bench . -benchmem ./internal/events ./internal/domain

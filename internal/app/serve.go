@@ -84,7 +84,7 @@ func runServe(ctx context.Context, c config.Config, stdout io.Writer, log *slog.
 	}
 	p := newProcess(c, log, nc, server)
 	if c.Demo {
-		if p.demo, err = demo.Open(filepath.Join(c.Data, "demo.json"), time.Now()); err != nil {
+		if p.demo, err = demo.Open(ctx, filepath.Join(c.Data, "demo.json"), time.Now()); err != nil {
 			return errors.Join(fmt.Errorf("demo: %w", err), listener.Close())
 		}
 	}

@@ -6,6 +6,7 @@
 package demo
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -65,12 +66,12 @@ func plans() []plan {
 
 // Open reads the kit from a file, or makes it. Certificates that have come too
 // near their end are made anew. The error names the file.
-func Open(path string, now time.Time) (*Kit, error) {
+func Open(ctx context.Context, path string, now time.Time) (*Kit, error) {
 	k, err := read(path)
 	if err != nil {
 		return nil, err
 	}
-	changed, err := k.complete(now)
+	changed, err := k.complete(ctx, now)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -153,7 +154,7 @@ func (k *Kit) Server(name string) Server {
 }
 
 // complete adds what is missing or too old.
-func (k *Kit) complete(now time.Time) (changed bool, err error) {
+func (k *Kit) complete(ctx context.Context, now time.Time) (changed bool, err error) {
 	ca, err := parse(k.CA, k.CAKey)
 	if err != nil || now.Add(60*day).After(ca.cert.NotAfter) {
 		if ca, err = authority(now); err != nil {
@@ -170,17 +171,17 @@ func (k *Kit) complete(now time.Time) (changed bool, err error) {
 			return changed, err
 		}
 		var renewed bool
-		renewed, err = k.ensure(p, ca, now)
+		renewed, err = k.ensure(ctx, p, ca, now)
 		changed = changed || renewed
 	}
 	return changed, err
 }
 
-func (k *Kit) ensure(p plan, ca *pair, now time.Time) (changed bool, err error) {
+func (k *Kit) ensure(ctx context.Context, p plan, ca *pair, now time.Time) (changed bool, err error) {
 	s := k.Server(p.name)
 	if s.Port == 0 {
 		s = Server{Name: p.name, Hostname: p.hostname, Version: p.version}
-		if s.Port, err = freePort(); err != nil {
+		if s.Port, err = freePort(ctx); err != nil {
 			return false, err
 		}
 		k.Servers = append(k.Servers, s)
@@ -208,8 +209,8 @@ func (k *Kit) ensure(p plan, ca *pair, now time.Time) (changed bool, err error) 
 }
 
 // freePort is a port on loopback that nobody listens at.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (int, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}

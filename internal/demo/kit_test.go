@@ -20,7 +20,7 @@ const day = 24 * time.Hour
 
 func open(t *testing.T, path string, now time.Time) *demo.Kit {
 	t.Helper()
-	k, err := demo.Open(path, now)
+	k, err := demo.Open(t.Context(), path, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestOpen_brokenFileIsNamed(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := demo.Open(path, time.Now())
+		_, err := demo.Open(t.Context(), path, time.Now())
 		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -185,7 +185,7 @@ func TestOpen_brokenFileIsNamed(t *testing.T) {
 			t.Errorf("%s: the file has become %q, %v", name, got, err)
 		}
 	}
-	if _, err := demo.Open(filepath.Join(t.TempDir(), "none", "demo.json"), time.Now()); err == nil {
+	if _, err := demo.Open(t.Context(), filepath.Join(t.TempDir(), "none", "demo.json"), time.Now()); err == nil {
 		t.Error("a directory that is not there is no error")
 	}
 }

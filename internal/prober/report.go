@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -78,25 +79,29 @@ func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 // errOutdated says that somebody else reported on the peer since.
 var errOutdated = errors.New("prober: somebody else has reported on the peer")
 
-// append adds the events of one peer behind after. errOutdated: nothing was
+// append adds the events of one peer behind after, one by one: none needs the
+// others, and the log takes single events many times faster than batches, which
+// matters when thousands of peers are new. It returns the sequence of the last
+// that was written; 0: none was. errOutdated: the one that failed was not
 // written, and what the peer is judged by has to be read again. Any other error:
 // perhaps written; the log tells.
 func (p *Prober) append(ctx context.Context, t *Target, after events.Seq, list []events.Event) (events.Seq, error) {
-	id := events.CommandID("probe-" + uuid.NewString())
-	envelopes := make([]events.Envelope, len(list))
+	correlation := "probe-" + uuid.NewString()
+	var last events.Seq
 	for i, e := range list {
-		envelopes[i] = events.Envelope{
-			ID: events.NewEventID(t.Enterprise, id, i), Enterprise: t.Enterprise, Time: micro(time.Now()),
-			CommandID: id, Index: i, Count: len(list), CorrelationID: string(id), Actor: "prober:" + p.id, Event: e,
+		id := events.CommandID(correlation + "-" + strconv.Itoa(i))
+		seq, err := p.o.Store.Append(ctx, events.StatusSubject(t.Enterprise, t.Peer), after, events.Envelope{
+			ID: events.NewEventID(t.Enterprise, id, 0), Enterprise: t.Enterprise, Time: micro(time.Now()),
+			CommandID: id, Count: 1, CorrelationID: correlation, Actor: "prober:" + p.id, Event: e,
+		})
+		var conflict *eventstore.ConflictError
+		switch {
+		case errors.As(err, &conflict):
+			return last, fmt.Errorf("%w: %w", errOutdated, err)
+		case err != nil:
+			return last, err
 		}
+		after, last = seq, seq
 	}
-	seq, err := p.o.Store.Append(ctx, events.StatusSubject(t.Enterprise, t.Peer), after, envelopes...)
-	var conflict *eventstore.ConflictError
-	switch {
-	case errors.As(err, &conflict):
-		return 0, fmt.Errorf("%w: %w", errOutdated, err)
-	case err != nil:
-		return 0, err
-	}
-	return seq, nil
+	return last, nil
 }

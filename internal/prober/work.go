@@ -3,7 +3,6 @@ package prober
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -135,11 +134,9 @@ func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *prob
 	seq, err := p.write(ctx, until, &now, after, list)
 	if err != nil {
 		p.metrics.dropped.WithLabelValues("not_written").Inc()
-		level := slog.LevelWarn
-		if errors.Is(err, errMuted) {
-			level = slog.LevelDebug // said once already
-		}
-		p.log.Log(ctx, level, "what a probe found could not be reported", "enterprise", t.Enterprise, "peer_id", t.Peer, "err", err)
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errMuted) { // that was said, or whoever comes next finds the same
+		p.log.Warn("what a probe found could not be reported", "enterprise", t.Enterprise, "peer_id", t.Peer, "err", err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -151,9 +148,10 @@ func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *prob
 	report.Status, report.StatusCause = known.judgement.Status(), known.judgement.Cause()
 }
 
-// settle makes next the judgement of a peer after an append: seq is 0 when that
-// failed. A change that was not written is not made: the next probe leads to it
-// again. What others have reported meanwhile counts instead.
+// settle makes next the judgement of a peer after an append: seq is that of the
+// last event that was written, 0 when none was. A change that was not written is
+// not made: the next probe leads to it again. What others have reported meanwhile
+// counts instead.
 func (p *Prober) settle(known *peer, t *Target, next domain.Judgement, seq events.Seq, made bool) {
 	known.reported = max(known.reported, seq)
 	if seq > 0 {
