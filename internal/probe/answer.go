@@ -31,7 +31,7 @@ func (l *look) ask(ctx context.Context, conn *tls.Conn) {
 	in := &bounded{from: conn, left: l.limits.Header}
 	answer, err := l.exchange(conn, in)
 	if err != nil {
-		l.failed(began, unanswered(in.err, err))
+		l.unheard(began, in, err)
 		return
 	}
 	defer answer.Body.Close()
@@ -72,6 +72,18 @@ func (l *look) request() string {
 	}
 	return "GET " + l.rule.path + " HTTP/1.1\r\nHost: " + host +
 		"\r\nUser-Agent: peering-prober\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+}
+
+// unheard notes that there is no answer. From TLS 1.3 on it is only now that a
+// server says it wanted a certificate of ours: then the handshake was not what
+// it seemed.
+func (l *look) unheard(began time.Time, in *bounded, err error) {
+	if in.left == l.limits.Header && l.turnedAway(in.err) {
+		l.result.Steps = l.result.Steps[:len(l.result.Steps)-1]
+		l.failed(l.shaken, clientWanted())
+		return
+	}
+	l.failed(began, unanswered(in.err, err))
 }
 
 // unanswered tells why there is no answer: transport is how reading or writing

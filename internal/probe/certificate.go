@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,14 +21,13 @@ const (
 	longestWay  = 10 // certificates from the server's to the authority
 )
 
-// describe tells what a certificate says.
-func describe(cert *x509.Certificate) *events.PeerCertificateSeen {
-	names := namesOf(cert)
+// describe tells what a certificate says; names are all it is for.
+func describe(cert *x509.Certificate, names []string) *events.PeerCertificateSeen {
 	sum := sha256.Sum256(cert.Raw)
 	return &events.PeerCertificateSeen{
 		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(),
 		Issuer: plain(cert.Issuer.String(), longestDN), Subject: plain(cert.Subject.String(), longestDN),
-		Names: names[:min(len(names), mostNames)], Fingerprint: hex.EncodeToString(sum[:]),
+		Names: slices.Clone(names[:min(len(names), mostNames)]), Fingerprint: hex.EncodeToString(sum[:]),
 	}
 }
 

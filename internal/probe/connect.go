@@ -45,7 +45,7 @@ func (l *look) connect(ctx context.Context, addresses []netip.Addr) (net.Conn, b
 		}
 	}
 	l.result.Aborted = wanting
-	l.failed(began, unconnected(l.port, failures))
+	l.failedTelling(began, unconnected(l.port, failures), fmt.Sprintf("No connection to port %d: %s.", l.port, told(failures)))
 	return nil, false
 }
 
@@ -85,7 +85,7 @@ func connected(to netip.Addr, port int, before []attempt) string {
 
 // unconnected says why none of the addresses could be reached. The code is the
 // most telling of them: a refusal says more than silence, and silence more than
-// having no way there.
+// having no way there. The message counts the addresses and names none.
 func unconnected(port int, failures []attempt) events.Cause {
 	code := codeUnreachable
 	for _, telling := range []string{codeTimeout, codeReset, codeRefused} {
@@ -95,18 +95,51 @@ func unconnected(port int, failures []attempt) events.Cause {
 			}
 		}
 	}
-	return cause(events.LayerConnect, code, "No connection to port %d: %s.", port, told(failures))
+	return cause(events.LayerConnect, code, "No connection to port %d: %s.", port, counted(failures))
+}
+
+// counted says what became of the attempts, and told what became of each.
+func counted(failures []attempt) string {
+	if len(failures) == 1 {
+		return "the server " + did(failures[0].code)
+	}
+	var parts []string
+	for _, code := range []string{codeRefused, codeReset, codeTimeout, codeUnreachable} {
+		n := 0
+		for _, f := range failures {
+			if f.code == code {
+				n++
+			}
+		}
+		switch n {
+		case 0:
+		case len(failures):
+			return fmt.Sprintf("each of %d addresses %s", n, did(code))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", n, did(code)))
+		}
+	}
+	return fmt.Sprintf("of %d addresses, %s", len(failures), strings.Join(parts, ", "))
 }
 
 func told(failures []attempt) string {
 	parts := make([]string, len(failures))
 	for i, f := range failures {
-		parts[i] = f.address.String() + " " + map[string]string{
-			codeRefused:     "refused the connection",
-			codeReset:       "reset the connection",
-			codeTimeout:     "did not answer in time",
-			codeUnreachable: "could not be reached from here",
-		}[f.code]
+		parts[i] = f.address.String() + " " + did(f.code)
 	}
 	return strings.Join(parts, "; ")
+}
+
+// did is what an address did that led to code.
+func did(code string) string {
+	switch code {
+	case codeRefused:
+		return "refused the connection"
+	case codeReset:
+		return "reset the connection"
+	case codeTimeout:
+		return "did not answer in time"
+	default:
+		return "could not be reached from here"
+	}
 }

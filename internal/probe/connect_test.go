@@ -25,7 +25,8 @@ func closedPort(t testing.TB) int {
 
 func TestLook_closedPortIsRefused(t *testing.T) {
 	r := look(t, newAuthority(t), closedPort(t))
-	wantFailure(t, r, events.LayerConnect, "refused", "127.0.0.1")
+	wantFailure(t, r, events.LayerConnect, "refused", ": the server refused the connection.")
+	wantStep(t, r, "127.0.0.1 refused")
 	if len(r.Addresses) != 1 || r.Latency != 0 {
 		t.Errorf("got addresses %v, latency %s", r.Addresses, r.Latency)
 	}
@@ -46,7 +47,8 @@ func TestLook_everyAddressThatFailedIsTold(t *testing.T) {
 	s := serveDNS(t, only("127.0.0.1", "127.0.0.2"))
 	port := closedPort(t)
 	r := look(t, newAuthority(t), port, s.from(t, port, "127.0.0.0/29"))
-	wantFailure(t, r, events.LayerConnect, "refused", "127.0.0.1 refused", "127.0.0.2 refused")
+	wantFailure(t, r, events.LayerConnect, "refused", ": each of 2 addresses refused the connection.")
+	wantStep(t, r, "127.0.0.1 refused", "127.0.0.2 refused")
 }
 
 func TestLook_silentAddressLeavesTimeForTheNext(t *testing.T) {
@@ -60,7 +62,8 @@ func TestLook_silentAddressLeavesTimeForTheNext(t *testing.T) {
 func TestLook_silentAddressTimesOut(t *testing.T) {
 	at := full(t)
 	r := look(t, newAuthority(t), int(at.Port()), hurried)
-	wantFailure(t, r, events.LayerConnect, "timeout", "127.0.0.1")
+	wantFailure(t, r, events.LayerConnect, "timeout", ": the server did not answer in time.")
+	wantStep(t, r, "127.0.0.1 did not answer")
 }
 
 func TestDial_socketThatIsAboutToGoInsideIsStopped(t *testing.T) {

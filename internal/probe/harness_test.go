@@ -182,6 +182,11 @@ func checkResult(t testing.TB, r probe.Result) {
 			t.Errorf("a step with ok %t has the code %q", s.OK, s.Code)
 		}
 	}
+	for _, a := range r.Addresses {
+		if strings.Contains(r.Failure.Message, a.String()) {
+			t.Errorf("the message %q names an address", r.Failure.Message)
+		}
+	}
 	if len(r.Steps) == 0 || r.Started.IsZero() {
 		t.Errorf("a result without a step or a beginning: %+v", r)
 	}
@@ -200,6 +205,16 @@ func wantFailure(t testing.TB, r probe.Result, layer, code string, parts ...stri
 	}
 	if r.Aborted {
 		t.Error("aborted")
+	}
+}
+
+// wantStep checks that the last step's message tells every part.
+func wantStep(t testing.TB, r probe.Result, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if last := r.Steps[len(r.Steps)-1]; !strings.Contains(last.Message, p) {
+			t.Errorf("the step's message %q does not tell %q", last.Message, p)
+		}
 	}
 }
 

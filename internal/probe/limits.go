@@ -20,6 +20,9 @@ type Limits struct {
 const (
 	// leastConnect is what an address gets at least, however many there are.
 	leastConnect = time.Second
+	// dnsTries is how often the time for the DNS is enough for a server that does
+	// not answer.
+	dnsTries = 3
 	// mostDialled is how many addresses of a name are tried.
 	mostDialled = 8
 	// mostAddresses is how many addresses of a name are noted.

@@ -57,20 +57,24 @@ func TestConnectCode_comesFromTheSystemsNumber(t *testing.T) {
 
 func TestUnconnected_mostTellingFailureIsTheCause(t *testing.T) {
 	a := netip.MustParseAddr("10.0.0.1")
-	for codes, want := range map[string]string{
-		"unreachable":           "unreachable",
-		"unreachable timeout":   "timeout",
-		"timeout reset":         "reset",
-		"refused unreachable":   "refused",
-		"timeout refused reset": "refused",
+	for codes, want := range map[string][2]string{
+		"unreachable":             {"unreachable", "the server could not be reached from here"},
+		"unreachable timeout":     {"timeout", "of 2 addresses, 1 did not answer in time, 1 could not be reached from here"},
+		"timeout reset":           {"reset", "of 2 addresses, 1 reset the connection, 1 did not answer in time"},
+		"refused unreachable":     {"refused", "of 2 addresses, 1 refused the connection, 1 could not be reached from here"},
+		"timeout refused timeout": {"refused", "of 3 addresses, 1 refused the connection, 2 did not answer in time"},
+		"timeout timeout":         {"timeout", "each of 2 addresses did not answer in time"},
 	} {
 		var failures []attempt
 		for _, code := range strings.Fields(codes) {
 			failures = append(failures, attempt{a, code})
 		}
 		c := unconnected(443, failures)
-		if c.Layer != events.LayerConnect || c.Code != want || strings.Count(c.Message, a.String()) != len(failures) {
-			t.Errorf("%s: got %+v, want %s and every failure", codes, c, want)
+		if c.Layer != events.LayerConnect || c.Code != want[0] || c.Message != "No connection to port 443: "+want[1]+"." {
+			t.Errorf("%s: got %+v, want %s and %q", codes, c, want[0], want[1])
+		}
+		if n := strings.Count(told(failures), a.String()); n != len(failures) {
+			t.Errorf("%s: got %q, want every failure", codes, told(failures))
 		}
 	}
 }
@@ -94,6 +98,20 @@ func TestSeveral_countsWhatItDoesNotName(t *testing.T) {
 	for n, want := range map[int]string{3: "a, b, c", 2: "a, b and 1 more"} {
 		if got := several([]string{"a", "b", "c"}, n); got != want {
 			t.Errorf("%d: got %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestAbsent_isWhatTheAnswerSays(t *testing.T) {
+	for err, want := range map[error]bool{
+		&net.DNSError{IsNotFound: true}:                  true,
+		&net.AddrError{Err: "no suitable address found"}: true, // the system has another family for the name
+		&net.DNSError{IsTimeout: true}:                   false,
+		&net.DNSError{Err: "server misbehaving"}:         false,
+		context.DeadlineExceeded:                         false,
+	} {
+		if got := absent(err); got != want {
+			t.Errorf("%v: got %t, want %t", err, got, want)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func New(opts Options) *Probe {
 		roots: opts.Roots, guard: opts.Guard.orDefault(), hosts: opts.Hosts,
 		rule: opts.Version.orDefault(), limits: opts.Limits.orDefault(), suites: suites(),
 	}
-	p.resolver = newResolver(opts.Resolver, &p.shortages)
+	p.resolver = newResolver(opts.Resolver, p.limits.DNS/dnsTries, &p.shortages)
 	return p
 }
 
@@ -77,7 +77,9 @@ type Result struct {
 	// Steps has one entry for each layer that was tried, in order. When one
 	// failed, it is the last.
 	Steps []events.Step
-	// Failure is zero when the server answered on every layer.
+	// Failure is zero when the server answered on every layer. Its message is for
+	// everybody who sees the peer and names no address but one that is the host
+	// itself; that of the step may.
 	Failure events.Cause
 	// Aborted says that the look ended for a reason on this side: the caller
 	// gave it up, or the machine had no sockets or memory for it. Such a result
@@ -86,9 +88,15 @@ type Result struct {
 	// Addresses are what the name resolved to, sorted, without those that may
 	// not be dialled.
 	Addresses []netip.Addr
+	// Incomplete says that there may be more addresses, which could not be looked
+	// up or are too many: nothing follows from one that is missing.
+	Incomplete bool
 	// Certificate is what the server showed and proved to have the key of, also
 	// when it is not acceptable. Peer and ConfigSeq are left empty. Nil: none.
+	// It is made for an event, and its names are cut to a measure.
 	Certificate *events.PeerCertificateSeen
+	// Names are all the names and addresses that the certificate is for.
+	Names []string
 	// Version is what the server said; empty: nothing that looks like one.
 	Version string
 	// Latency is the time from the first connect to the header of the answer; 0:
@@ -116,7 +124,10 @@ type look struct {
 	host    string
 	port    int
 	dialled time.Time // when the first connect began
-	result  Result
+	shaken  time.Time // when the handshake began
+	// wantsClient says that the server asked for a certificate of ours.
+	wantsClient bool
+	result      Result
 }
 
 func (l *look) run(ctx context.Context) {
@@ -150,11 +161,16 @@ func (l *look) passed(began time.Time, layer, message string) {
 }
 
 // failed notes what ended the look.
-func (l *look) failed(began time.Time, c events.Cause) {
-	l.result.Failure = c
+func (l *look) failed(began time.Time, c events.Cause) { l.failedTelling(began, c, c.Message) }
+
+// failedTelling is failed with a message of the step that tells more than that
+// of the cause.
+func (l *look) failedTelling(began time.Time, c events.Cause, message string) {
 	l.result.Steps = append(l.result.Steps, events.Step{
-		Layer: c.Layer, Code: c.Code, Message: c.Message, TookMS: milliseconds(time.Since(began)),
+		Layer: c.Layer, Code: c.Code, Message: message, TookMS: milliseconds(time.Since(began)),
 	})
+	c.Message = withoutAddresses(c.Message, l.host)
+	l.result.Failure = c
 }
 
 // abort turns a failure into one that nobody can hold against the server.

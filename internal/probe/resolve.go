@@ -6,7 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/peering/peering/internal/events"
@@ -29,33 +29,16 @@ func (l *look) resolve(ctx context.Context) ([]netip.Addr, bool) {
 	}
 	l.result.Addresses = slices.Clone(allowed)
 	slices.SortFunc(l.result.Addresses, netip.Addr.Compare)
-	l.passed(began, events.LayerDNS, plain(l.host, 253)+" is "+several(texts(l.result.Addresses), 4)+".")
+	message := plain(l.host, 253) + " is " + several(texts(l.result.Addresses), 4) + "."
+	if l.result.Incomplete {
+		message += " There may be other addresses, which the DNS did not tell."
+	}
+	l.passed(began, events.LayerDNS, message)
 	return alternate(allowed), true
 }
 
-// newResolver returns a resolver that leaves nothing behind when the time for an
-// answer is over: that of the C library holds a thread until it gives up, and
-// Go's own waits for a silent server behind the caller's back. It counts in
-// shortages what failed for want of something here, which its errors hide.
-func newResolver(from *net.Resolver, shortages *atomic.Int64) *net.Resolver {
-	dial := new(net.Dialer).DialContext
-	if from != nil && from.Dial != nil {
-		dial = from.Dial
-	}
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		switch {
-		case err == nil:
-			context.AfterFunc(ctx, func() { _ = conn.Close() })
-		case short(err):
-			shortages.Add(1)
-		}
-		return conn, err
-	}}
-}
-
 // lookup asks for all addresses of the host, once each; an address stands for
-// itself.
+// itself. When one family could not be asked for, the other is the result.
 func (l *look) lookup(ctx context.Context) ([]netip.Addr, events.Cause) {
 	if a, ok := l.hosts[l.host]; ok {
 		return []netip.Addr{a.Unmap()}, events.Cause{}
@@ -65,31 +48,64 @@ func (l *look) lookup(ctx context.Context) ([]netip.Addr, events.Cause) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.limits.DNS)
 	defer cancel()
-	// The dot makes the name absolute: it is not tried in the domains that this
-	// machine searches.
 	before := l.shortages.Load()
-	answer, err := l.resolver.LookupNetIP(ctx, "ip", l.host+".")
-	if err != nil {
+	answer, err := l.families(ctx)
+	if len(answer) == 0 {
 		l.result.Aborted = l.shortages.Load() > before
 		return nil, l.unresolved(err)
 	}
 	var found []netip.Addr
 	for _, a := range answer {
-		if a = a.Unmap(); !slices.Contains(found, a) && len(found) < mostAddresses {
+		if a = a.Unmap(); !slices.Contains(found, a) {
 			found = append(found, a)
 		}
 	}
-	if len(found) == 0 {
-		return nil, l.unresolved(&net.DNSError{IsNotFound: true})
+	l.result.Incomplete = err != nil && !absent(err) || len(found) > mostAddresses
+	return found[:min(len(found), mostAddresses)], events.Cause{}
+}
+
+// families asks for IPv4 and for IPv6 at the same time, and apart: what becomes
+// of one question takes nothing from the answer to the other. The error says why
+// addresses are missing; that there are none, only when both answers say so.
+func (l *look) families(ctx context.Context) ([]netip.Addr, error) {
+	var v4, v6 []netip.Addr
+	var err4, err6 error
+	var wg sync.WaitGroup
+	wg.Go(func() { v4, err4 = l.family(ctx, "ip4") })
+	v6, err6 = l.family(ctx, "ip6")
+	wg.Wait()
+	if err4 == nil || absent(err4) && err6 != nil {
+		err4 = err6
 	}
-	return found, events.Cause{}
+	return slices.Concat(v4, v6), err4
+}
+
+// family asks for addresses of one family, and again when nobody answers: how
+// often the system's settings would try is made for a longer patience.
+func (l *look) family(ctx context.Context, network string) (found []netip.Addr, err error) {
+	for range dnsTries {
+		// The dot makes the name absolute: it is not tried in the domains that
+		// this machine searches.
+		found, err = l.resolver.LookupNetIP(ctx, network, l.host+".")
+		if !timedOut(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	return found, err
+}
+
+// absent tells whether err says that there is nothing to be found. A name that
+// this machine itself gives an address of the other family ends in the second.
+func absent(err error) bool {
+	var answer *net.DNSError
+	var other *net.AddrError
+	return errors.As(err, &answer) && answer.IsNotFound || errors.As(err, &other)
 }
 
 func (l *look) unresolved(err error) events.Cause {
 	host := plain(l.host, 253)
-	var failure *net.DNSError
 	switch {
-	case errors.As(err, &failure) && failure.IsNotFound:
+	case absent(err):
 		return cause(events.LayerDNS, codeNotFound, "The name %s does not exist, or has no address.", host)
 	case timedOut(err):
 		return cause(events.LayerDNS, codeTimeout, "The address of %s could not be found in time: the DNS did not answer.", host)
@@ -99,8 +115,8 @@ func (l *look) unresolved(err error) events.Cause {
 }
 
 // alternate mixes the two families, so that one that leads nowhere from here
-// costs one try before the other has its turn. The resolver's order decides
-// which comes first, and stays within each.
+// costs one try before the other has its turn. The family of the first address
+// begins, and the order within each stays.
 func alternate(addresses []netip.Addr) []netip.Addr {
 	var first, second []netip.Addr
 	for _, a := range addresses {

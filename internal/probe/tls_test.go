@@ -83,6 +83,9 @@ func TestLook_certificateIsDescribed(t *testing.T) {
 	if want := []string{host, "*.acme.example", "192.0.2.1"}; !slices.Equal(got.Names, want) {
 		t.Errorf("got names %q, want %q", got.Names, want)
 	}
+	if !slices.Equal(r.Names, got.Names) {
+		t.Errorf("got names %q to judge by, want %q", r.Names, got.Names)
+	}
 	if got.Issuer != "CN=Intermediate of a test" || got.Subject != `CN=PBX?[31m,C=X\, Y` {
 		t.Errorf("got issuer %q, subject %q", got.Issuer, got.Subject)
 	}
@@ -101,6 +104,9 @@ func TestLook_certificateWithoutMeasureIsCut(t *testing.T) {
 	s := listen(t, "127.0.0.1:0", secured(with(cert), answering(healthy)))
 	r := look(t, a, s.port)
 	wantHealthy(t, r)
+	if !slices.Equal(r.Names, names) {
+		t.Errorf("got %d names to judge by, want all %d", len(r.Names), len(names))
+	}
 	if n, size := len(r.Certificate.Names), len(r.Certificate.Subject); n != 50 || size > 520 {
 		t.Errorf("got %d names and a subject of %d bytes, want 50 and about 500", n, size)
 	}
@@ -127,8 +133,6 @@ func TestLook_oldProtocolIsToldByItsVersion(t *testing.T) {
 func TestLook_handshakesThatFailAreToldApart(t *testing.T) {
 	a := newAuthority(t)
 	hello := func(conn net.Conn) { io.ReadAtLeast(conn, make([]byte, 1024), 64) }
-	needsClient := with(a.leaf(t))
-	needsClient.ClientAuth, needsClient.MaxVersion = tls.RequireAnyClientCert, tls.VersionTLS12
 	for name, c := range map[string]struct {
 		talk func(net.Conn)
 		code string
@@ -140,7 +144,6 @@ func TestLook_handshakesThatFailAreToldApart(t *testing.T) {
 		"resets":               {func(conn net.Conn) { hello(conn); conn.(*net.TCPConn).SetLinger(0) }, "closed"},
 		"speaks plain HTTP":    {func(conn net.Conn) { hello(conn); io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n") }, "handshake"},
 		"sends an alert":       {func(conn net.Conn) { hello(conn); conn.Write([]byte{21, 3, 3, 0, 2, 2, 40}) }, "handshake"},
-		"wants a certificate":  {secured(needsClient, answering(healthy)), "handshake"},
 		"greets as mail does":  {func(conn net.Conn) { io.WriteString(conn, "220 mail.acme.example ESMTP\r\n"); hello(conn) }, "handshake"},
 		"refuses by old alert": {func(conn net.Conn) { hello(conn); conn.Write([]byte{21, 3, 0, 0, 2, 2, 70}) }, "handshake"},
 	} {
