@@ -70,6 +70,7 @@ type roster struct {
 	heard   map[string]time.Time
 	beat    time.Time // when the last acknowledged beat began; zero: none was
 	since   time.Time // since when beats have been acknowledged without a gap
+	before  time.Time // the last beat before that gap; zero: there was none
 }
 
 func newRoster(self string) *roster {
@@ -101,7 +102,7 @@ func (r *roster) acknowledged(began, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.leased(now) {
-		r.since = began
+		r.since, r.before = began, r.beat
 		for id, at := range r.heard {
 			if id != r.self && r.heard[r.self].Sub(at) < silentAfter {
 				r.heard[id] = now
@@ -146,11 +147,12 @@ func (r *roster) live(now time.Time) []string {
 	return out
 }
 
-// lastHeard is when any other prober was heard last, by the registry's clock.
+// lastHeard is when any prober was there last before this one's lease began, by
+// the registry's clock.
 func (r *roster) lastHeard() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var last time.Time
+	last := r.before.Round(0)
 	for id, m := range r.members {
 		if id != r.self && !m.Starting && m.At.After(last) {
 			last = m.At

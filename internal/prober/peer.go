@@ -152,9 +152,12 @@ func (k *peer) finding(r domain.JudgeRules, t *Target, res *probe.Result, byHand
 	if k.address != t.Address {
 		k.address, k.addressSeen, k.nameCovered = t.Address, false, false
 	}
-	seen := domain.Seen{Started: res.Started, Addresses: res.Addresses, Version: res.Version}
+	seen := domain.Seen{Started: res.Started, Names: res.Names, Addresses: res.Addresses, Version: res.Version}
 	if c := res.Certificate; c != nil {
-		seen.NotAfter, seen.Names = c.NotAfter, c.Names
+		seen.NotAfter = c.NotAfter
+	}
+	if res.Incomplete && !domain.AddressMatches(t.Address, res.Addresses) {
+		seen.Addresses = nil // the trusted one may be among those that are missing
 	}
 	f.Attention = r.Attention(domain.Before{
 		Version: t.Version, TrustedHost: t.Address,

@@ -278,7 +278,7 @@ type process struct {
 	w      *world
 	line   gate // to the registry
 	frozen gate // everything, like a process that is stopped
-	rest   gate // between two beats
+	hears  gate // what comes back from the registry; a watch that is deaf ends with no error
 	end    context.CancelFunc
 	ended  chan error
 }
@@ -302,12 +302,12 @@ func (p *process) Beat(ctx context.Context, m Member) error {
 
 func (p *process) Watch(ctx context.Context, fn func(Member, time.Duration)) error {
 	return p.w.registry.watch(ctx, func(ctx context.Context) error {
+		p.hears.wait()
 		return errors.Join(p.frozen.pass(ctx), p.line.pass(ctx))
 	}, fn)
 }
 
 func (p *process) Forget(ctx context.Context, id string) error {
-	p.rest.wait()
 	p.frozen.wait()
 	if err := p.line.pass(ctx); err != nil {
 		return err
@@ -367,19 +367,13 @@ func (p *process) kill() {
 	p.stop()
 }
 
-// freeze stops a process, wherever it is otherwise, between two beats: it holds
-// it up where it forgets a member of long ago. It takes a beat.
-func (p *process) freeze() {
-	p.rest.shut()
-	p.w.registry.say(Member{ID: "ancient-" + p.id, Left: true}, time.Now().Add(-2*forgetAfter))
-	time.Sleep(beatEvery + time.Millisecond)
-	p.frozen.shut()
-}
+// freeze stops a process, wherever it is.
+func (p *process) freeze() { p.frozen.shut() }
 
 // resume has a frozen process go on as if nothing had happened.
 func (p *process) resume() {
 	p.frozen.open()
-	p.rest.open()
+	p.hears.open()
 }
 
 // inWorld runs a test in fake time.
