@@ -28,6 +28,7 @@ type Seen struct {
 	NotAfter  time.Time    // of the certificate; zero: none was seen
 	Names     []string     // that the certificate is for, addresses among them
 	Addresses []netip.Addr // that the hostname resolved to
+	Trusted   []netip.Addr // that the trusted name resolved to; none: not known, or it is an address
 	Version   string       // "" when it could not be read
 }
 
@@ -36,7 +37,7 @@ type Seen struct {
 type Before struct {
 	Version     string // last detected; "" when never: absence does not degrade
 	TrustedHost string // as configured when it does not follow the hostname: an address or a name; "" otherwise
-	AddressSeen bool   // the hostname resolved to it once
+	AddressSeen bool   // the hostname resolved to it once, or to one of its addresses
 	NameCovered bool   // a certificate covered it once
 }
 
@@ -98,6 +99,22 @@ func drift(b Before, s Seen) []events.Cause {
 			Message: fmt.Sprintf("The trusted entry names %s, but the hostname resolves to %s.", b.TrustedHost, few(addresses)),
 		}}
 	}
+	return slices.Concat(moved(b, s), uncovered(b, s))
+}
+
+// moved tells that the hostname and the trusted name are not one server any more.
+func moved(b Before, s Seen) []events.Cause {
+	if !b.AddressSeen || len(s.Addresses) == 0 || len(s.Trusted) == 0 || AddressesMeet(s.Addresses, s.Trusted) {
+		return nil
+	}
+	return []events.Cause{{
+		Layer: events.LayerDNS, Code: CauseAddressDrift,
+		Message: fmt.Sprintf("The trusted entry names %s, which resolves to no address of the hostname any more.", b.TrustedHost),
+	}}
+}
+
+// uncovered tells that the certificate is not for the trusted name any more.
+func uncovered(b Before, s Seen) []events.Cause {
 	if !b.NameCovered || s.NotAfter.IsZero() && len(s.Names) == 0 || NameCovers(s.Names, b.TrustedHost) {
 		return nil
 	}
@@ -112,6 +129,14 @@ func drift(b Before, s Seen) []events.Cause {
 func AddressMatches(trustedHost string, resolved []netip.Addr) bool {
 	want, err := netip.ParseAddr(trustedHost)
 	return err == nil && slices.ContainsFunc(resolved, func(a netip.Addr) bool { return a.Unmap() == want.Unmap() })
+}
+
+// AddressesMeet reports whether two names that resolved to a and b have an address
+// in common.
+func AddressesMeet(a, b []netip.Addr) bool {
+	return slices.ContainsFunc(a, func(x netip.Addr) bool {
+		return slices.ContainsFunc(b, func(y netip.Addr) bool { return x.Unmap() == y.Unmap() })
+	})
 }
 
 // NameCovers reports whether a certificate for names is good for host. An

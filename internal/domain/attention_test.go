@@ -68,6 +68,18 @@ func TestAttention_rules(t *testing.T) {
 		"the trusted address is there":         {trusts("192.0.2.10"), nil},
 		"as another form of it":                {trusts("::ffff:192.0.2.10"), nil},
 		"the trusted address is not":           {trusts("192.0.2.11"), []string{addressDrift}},
+		"the trusted name is the same server": {func(b *domain.Before, s *domain.Seen) {
+			b.TrustedHost, b.NameCovered, s.Trusted = "edge.acme.example", false, s.Addresses[:1]
+		}, nil},
+		"the trusted name is another server now": {func(b *domain.Before, s *domain.Seen) {
+			b.TrustedHost, b.NameCovered, s.Trusted = "edge.acme.example", false, []netip.Addr{netip.MustParseAddr("198.51.100.1")}
+		}, []string{addressDrift}},
+		"the trusted name always was another server": {func(b *domain.Before, s *domain.Seen) {
+			b.TrustedHost, b.NameCovered, b.AddressSeen, s.Trusted = "edge.acme.example", false, false, []netip.Addr{netip.MustParseAddr("198.51.100.1")}
+		}, nil},
+		"the trusted name was not resolved": {func(b *domain.Before, s *domain.Seen) {
+			b.TrustedHost, b.NameCovered = "edge.acme.example", false
+		}, nil},
 		"the trusted address never was": {func(b *domain.Before, _ *domain.Seen) {
 			b.TrustedHost, b.AddressSeen = "192.0.2.11", false
 		}, nil},

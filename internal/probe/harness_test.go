@@ -151,14 +151,19 @@ func quick() probe.Limits {
 // result.
 func look(t testing.TB, a *authority, port int, change ...func(*probe.Options)) probe.Result {
 	t.Helper()
+	return lookAt(t, a, probe.Target{Hostname: host, Port: port}, change...)
+}
+
+func lookAt(t testing.TB, a *authority, at probe.Target, change ...func(*probe.Options)) probe.Result {
+	t.Helper()
 	opts := probe.Options{
-		Roots: a.pool(), Guard: open(t, port),
+		Roots: a.pool(), Guard: open(t, at.Port),
 		Hosts: map[string]netip.Addr{host: netip.MustParseAddr("127.0.0.1")},
 	}
 	for _, c := range change {
 		c(&opts)
 	}
-	r := probe.New(opts).Look(t.Context(), probe.Target{Hostname: host, Port: port})
+	r := probe.New(opts).Look(t.Context(), at)
 	checkResult(t, r)
 	return r
 }

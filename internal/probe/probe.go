@@ -69,6 +69,9 @@ func New(opts Options) *Probe {
 type Target struct {
 	Hostname string
 	Port     int
+	// Trusted is another name of the server, which is only resolved, and only when
+	// the server answers; empty: there is none.
+	Trusted string
 }
 
 // Result is what was found.
@@ -91,6 +94,9 @@ type Result struct {
 	// Incomplete says that there may be more addresses, which could not be looked
 	// up or are too many: nothing follows from one that is missing.
 	Incomplete bool
+	// Trusted are the addresses of Target.Trusted, as far as they may be dialled.
+	// It is empty when the name was not, or could not be, resolved.
+	Trusted []netip.Addr
 	// Certificate is what the server showed and proved to have the key of, also
 	// when it is not acceptable. Peer and ConfigSeq are left empty. Nil: none.
 	// It is made for an event, and its names are cut to a measure.
@@ -112,6 +118,9 @@ func (p *Probe) Look(ctx context.Context, t Target) Result {
 	bounded, cancel := context.WithTimeout(ctx, p.limits.Total)
 	defer cancel()
 	l.run(bounded)
+	if t.Trusted != "" && l.result.Failure == (events.Cause{}) {
+		l.result.Trusted = p.resolved(bounded, t.Trusted)
+	}
 	if l.result.Failure != (events.Cause{}) && (l.result.Aborted || ctx.Err() != nil) {
 		l.abort()
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +36,17 @@ func (l *look) resolve(ctx context.Context) ([]netip.Addr, bool) {
 	}
 	l.passed(began, events.LayerDNS, message)
 	return alternate(allowed), true
+}
+
+// resolved are the addresses of a name that may be dialled, none when they cannot
+// be told for sure.
+func (p *Probe) resolved(ctx context.Context, name string) []netip.Addr {
+	l := &look{Probe: p, host: strings.ToLower(strings.TrimSuffix(name, "."))}
+	found, _ := l.lookup(ctx)
+	if l.result.Incomplete {
+		return nil
+	}
+	return slices.DeleteFunc(found, func(a netip.Addr) bool { return !l.guard.AllowsAddress(a) })
 }
 
 // lookup asks for all addresses of the host, once each; an address stands for

@@ -2,6 +2,7 @@ package prober
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"github.com/peering/peering/internal/domain"
@@ -152,7 +153,7 @@ func (k *peer) finding(r domain.JudgeRules, t *Target, res *probe.Result, byHand
 	if k.address != t.Address {
 		k.address, k.addressSeen, k.nameCovered = t.Address, false, false
 	}
-	seen := domain.Seen{Started: res.Started, Names: res.Names, Addresses: res.Addresses, Version: res.Version}
+	seen := domain.Seen{Started: res.Started, Names: res.Names, Addresses: res.Addresses, Trusted: res.Trusted, Version: res.Version}
 	if c := res.Certificate; c != nil {
 		seen.NotAfter = c.NotAfter
 	}
@@ -164,7 +165,7 @@ func (k *peer) finding(r domain.JudgeRules, t *Target, res *probe.Result, byHand
 		AddressSeen: k.addressSeen || t.AddressSeen, NameCovered: k.nameCovered || t.NameCovered,
 	}, seen)
 	if t.Address != "" {
-		k.addressSeen = k.addressSeen || domain.AddressMatches(t.Address, seen.Addresses)
+		k.addressSeen = k.addressSeen || domain.AddressMatches(t.Address, seen.Addresses) || domain.AddressesMeet(seen.Addresses, seen.Trusted)
 		k.nameCovered = k.nameCovered || domain.NameCovers(seen.Names, t.Address)
 	}
 	return f
@@ -191,4 +192,13 @@ func (p *Prober) due(known *peer, started, now time.Time) time.Time {
 		return now
 	}
 	return next
+}
+
+// trustedName is the name that the trusted-server entry of a peer carries, when it
+// is a name, and another one than the hostname.
+func trustedName(t *Target) string {
+	if _, err := netip.ParseAddr(t.Address); err == nil || t.Address == t.Hostname {
+		return ""
+	}
+	return t.Address
 }

@@ -64,7 +64,7 @@ func (p *Prober) look(ctx context.Context, e *entry) {
 	p.mu.Unlock()
 	report, started := Report{Error: errNotProbed}, time.Now()
 	if ok && known != nil {
-		res := p.o.Probe.Look(ctx, probe.Target{Hostname: t.Hostname, Port: t.Port})
+		res := p.o.Probe.Look(ctx, probe.Target{Hostname: t.Hostname, Port: t.Port, Trusted: trustedName(&t)})
 		p.metrics.looked(&res)
 		finding := p.finding(known, &t, &res, len(asked) > 0)
 		report, started = p.reportOf(&res, finding.Attention), res.Started

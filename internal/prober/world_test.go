@@ -87,7 +87,7 @@ func (w *world) Look(ctx context.Context, t probe.Target) probe.Result {
 	s := w.begin(t.Hostname)
 	res := probe.Result{
 		Started: time.Now(), Failure: s.failure, Version: s.version, Certificate: s.certificate,
-		Addresses: s.addresses, Latency: 3 * time.Millisecond,
+		Addresses: s.addresses, Trusted: w.resolved(t.Trusted), Latency: 3 * time.Millisecond,
 		Steps: []events.Step{{Layer: events.LayerDNS, OK: true, TookMS: 1}},
 	}
 	if s.failure != (events.Cause{}) {
@@ -101,6 +101,13 @@ func (w *world) Look(ctx context.Context, t probe.Target) probe.Result {
 	w.busy[""]--
 	w.busy[t.Hostname]--
 	return res
+}
+
+// resolved are the addresses of a name.
+func (w *world) resolved(name string) []netip.Addr {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.servers[name].addresses
 }
 
 func (w *world) begin(host string) server {
