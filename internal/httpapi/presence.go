@@ -70,7 +70,7 @@ func (c *call) presenceFacts(ctx context.Context, row readmodel.Peer) (domain.Pr
 		Enterprise: row.Enterprise, Deployment: local.Server.Deployment,
 		LocalHostname: local.Server.Hostname, LocalAddress: local.Server.Address, LocalVersion: local.Server.Version,
 		Type: row.Type, Enabled: row.Enabled, Hostname: row.Hostname, PeerEnterprise: row.PeerEnterpriseID, PeerVersion: row.Version,
-		Host: row.Host,
+		Host: row.Host, Cause: row.Cause,
 	}
 	if row.Type == events.PeerExternal {
 		return f, nil
@@ -80,9 +80,6 @@ func (c *call) presenceFacts(ctx context.Context, row readmodel.Peer) (domain.Pr
 	}
 	if f.Probe, err = c.lastSample(ctx, row); err != nil {
 		return f, err
-	}
-	if f.Probe == nil && row.Status == events.StatusUnknown {
-		f.NotProbed = row.Cause.Message
 	}
 	f.Other, err = c.otherSide(ctx, local, row)
 	return f, err
