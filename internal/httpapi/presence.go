@@ -36,11 +36,7 @@ func (a *api) presenceRoutes() {
 }
 
 func (a *api) checkPresence(ctx context.Context, c *call) (*reply[PresenceCheck], error) {
-	ent, id, err := c.peer()
-	if err != nil {
-		return nil, err
-	}
-	row, err := c.livingPeer(ctx, ent, id)
+	row, err := c.livingPeer(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -111,16 +111,12 @@ func timelinePage[Row, T any](ctx context.Context, c *call,
 // timelinePeer reads the peer of the path, after the timeline shows min_seq of it.
 // It may be one that is gone.
 func (c *call) timelinePeer(ctx context.Context) (readmodel.Peer, error) {
-	ent, id, err := c.peer()
-	if err != nil {
-		return readmodel.Peer{}, err
-	}
-	row, err := c.anyPeer(ctx, ent, id)
+	row, err := c.anyPeer(ctx)
 	if err != nil {
 		return readmodel.Peer{}, err
 	}
 	if min := events.Seq(c.number("min_seq")); min > 0 { // #nosec G115 -- not negative
-		err = awaiting(ctx, ent, min, c.Timeline.Await)
+		err = awaiting(ctx, row.Enterprise, min, c.Timeline.Await)
 	}
 	return row, err
 }
