@@ -84,10 +84,7 @@ func Main(ctx context.Context, in io.Reader, out io.Writer) error {
 		}
 		return json.Unmarshal(line, &s)
 	})
-	switch {
-	case ctx.Err() != nil:
-		return nil // s may be written to still
-	case err == nil:
+	if err == nil && ctx.Err() == nil { // after its end s may be written to still
 		err = s.serve(ctx, lines, out)
 	}
 	if err != nil {
@@ -113,7 +110,8 @@ func (s Server) serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)))
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)))
 	if err != nil {
 		return err
 	}

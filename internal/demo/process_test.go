@@ -244,7 +244,7 @@ func TestMain_saysWhatIsWrong(t *testing.T) {
 		"no key":          {encoded(t, keyless), "berlin"},
 		"no room to talk": {encoded(t, s), "berlin"},
 	} {
-		var out io.Writer = io.Discard
+		out := io.Discard
 		if name == "no room to talk" {
 			said, broken := io.Pipe()
 			_ = said.Close()

@@ -48,7 +48,9 @@ func shown(layer, code, message string) func(*domain.PresenceFacts) {
 	return func(f *domain.PresenceFacts) { f.Cause = events.Cause{Layer: layer, Code: code, Message: message} }
 }
 
-func unprobed(f *domain.PresenceFacts) { shown("policy", domain.CauseNotProbed, "No prober is running.")(f) }
+func unprobed(f *domain.PresenceFacts) {
+	shown("policy", domain.CauseNotProbed, "No prober is running.")(f)
+}
 
 func attends(c events.Cause) func(*domain.PresenceFacts) {
 	return func(f *domain.PresenceFacts) { f.Probe.Cause = c }
@@ -104,15 +106,15 @@ func TestCheckPresence_rules(t *testing.T) {
 		}, "ooooofoo", "tls", "The layer tls is broken", "a name in its certificate"},
 		"the status says that the address has drifted": {shown("dns", domain.CauseAddressDrift, "It moved."), "oofooooo", "trusted_entry", "It moved.", "Set the address"},
 		"the status says that the name has drifted":    {shown("tls", domain.CauseNameDrift, "It is for another."), "oofooooo", "trusted_entry", "It is for another.", "Set the address"},
-		"the name is not found":  {probed("dns/not_found"), "ooof??oo", "dns", "The layer dns is broken (12 seconds ago).", "Correct the hostname"},
-		"behind dns nothing was": {probed("dns/not_found"), "ooof??oo", "tls", "Not tried: the probe ended at the layer dns (12 seconds ago).", "first"},
-		"refused":                {probed("dns", "connect/refused"), "oooof?oo", "connect", "The layer connect is broken", "Start the web server"},
-		"another connect fault":  {probed("dns", "connect/unreachable"), "oooof?oo", "connect", "broken", "firewalls"},
-		"a forbidden address":    {probed("dns", "policy/address_refused"), "oooof?oo", "connect", "The layer policy is broken", "PEERING_PROBE_ALLOW"},
-		"a forbidden port":       {probed("policy/port_refused"), "ooo?f?oo", "dns", "Not tried: the probe ended at the layer policy", "first"},
-		"the wrong name":         {probed("dns", "connect", "tls/name_mismatch"), "ooooofoo", "tls", "broken", "a name in its certificate"},
-		"another tls fault":      {probed("dns", "connect", "tls/handshake"), "ooooofoo", "tls", "broken", "such as a proxy"},
-		"no sound HTTP answer":   {probed("dns", "connect", "tls", "http/server_error"), "oooooofo", "versions", "The layer http is broken (12 seconds ago).", "Look at the web server"},
+		"the name is not found":                        {probed("dns/not_found"), "ooof??oo", "dns", "The layer dns is broken (12 seconds ago).", "Correct the hostname"},
+		"behind dns nothing was":                       {probed("dns/not_found"), "ooof??oo", "tls", "Not tried: the probe ended at the layer dns (12 seconds ago).", "first"},
+		"refused":                                      {probed("dns", "connect/refused"), "oooof?oo", "connect", "The layer connect is broken", "Start the web server"},
+		"another connect fault":                        {probed("dns", "connect/unreachable"), "oooof?oo", "connect", "broken", "firewalls"},
+		"a forbidden address":                          {probed("dns", "policy/address_refused"), "oooof?oo", "connect", "The layer policy is broken", "PEERING_PROBE_ALLOW"},
+		"a forbidden port":                             {probed("policy/port_refused"), "ooo?f?oo", "dns", "Not tried: the probe ended at the layer policy", "first"},
+		"the wrong name":                               {probed("dns", "connect", "tls/name_mismatch"), "ooooofoo", "tls", "broken", "a name in its certificate"},
+		"another tls fault":                            {probed("dns", "connect", "tls/handshake"), "ooooofoo", "tls", "broken", "such as a proxy"},
+		"no sound HTTP answer":                         {probed("dns", "connect", "tls", "http/server_error"), "oooooofo", "versions", "The layer http is broken (12 seconds ago).", "Look at the web server"},
 		"an old HTTP fault": {func(f *domain.PresenceFacts) {
 			probed("dns", "connect", "tls", "http/server_error")(f)
 			f.Now = f.Now.Add(time.Hour)
@@ -121,10 +123,13 @@ func TestCheckPresence_rules(t *testing.T) {
 			func(f *domain.PresenceFacts) { f.Probe = nil; unprobed(f) }, "ooo???oo",
 			"connect", "Not tried: no prober is running.", "See that a prober runs.",
 		},
-		"nobody probes any more": {func(f *domain.PresenceFacts) { unprobed(f); f.Now = f.Now.Add(time.Hour) }, "ooo???oo", "tls", "The layer tls is in order (60 minutes ago). Not probed now: no prober is running.", "See that a prober runs."},
+		"nobody probes any more":           {func(f *domain.PresenceFacts) { unprobed(f); f.Now = f.Now.Add(time.Hour) }, "ooo???oo", "tls", "The layer tls is in order (60 minutes ago). Not probed now: no prober is running.", "See that a prober runs."},
 		"nobody probes since a moment ago": {unprobed, "oooooooo", "tls", "The layer tls is in order (12 seconds ago). Not probed now: no prober is running.", ""},
 		"a reason that begins with a name": {
-			func(f *domain.PresenceFacts) { f.Probe = nil; shown("policy", domain.CauseProberIsolated, "DNS of the prober is away.")(f) }, "ooo???oo",
+			func(f *domain.PresenceFacts) {
+				f.Probe = nil
+				shown("policy", domain.CauseProberIsolated, "DNS of the prober is away.")(f)
+			}, "ooo???oo",
 			"dns", "Not tried: DNS of the prober is away.", "Probe the peer now.",
 		},
 		"not probed, nobody knows why": {func(f *domain.PresenceFacts) { f.Probe = nil }, "ooo???oo", "dns", "Not tried: the peer was not probed yet.", "Probe the peer now."},

@@ -56,7 +56,9 @@ func (a *api) listSamples(ctx context.Context, c *call) (*reply[List[Sample]], e
 	if limit == 0 {
 		limit = events.SamplesPerPeer
 	}
-	list, err := within(ctx, readTimeout, func(ctx context.Context) ([]events.Sample, error) { return c.Samples.Samples(ctx, row.Enterprise, row.ID, limit) })
+	list, err := within(ctx, readTimeout, func(ctx context.Context) ([]events.Sample, error) {
+		return c.Samples.Samples(ctx, row.Enterprise, row.ID, limit)
+	})
 	if err != nil {
 		return nil, err
 	}
