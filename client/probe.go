@@ -17,23 +17,7 @@ type Step struct {
 	TookMS  float64 `json:"took_ms"`
 }
 
-// ProbeResult is what a look at a peer has found, and what follows from it.
-type ProbeResult struct {
-	Steps       []Step       `json:"steps"`
-	OK          bool         `json:"ok"`    // it answered on every layer
-	Cause       *StatusCause `json:"cause"` // what failed or needs attention
-	Status      string       `json:"status"`
-	StatusCause *StatusCause `json:"status_cause"`
-	Version     string       `json:"version"`
-	Certificate *Certificate `json:"certificate"`
-	Addresses   []string     `json:"addresses"`
-	LatencyMS   *float64     `json:"latency_ms"` // nil: there was no answer
-	StartedAt   time.Time    `json:"started_at"`
-	Prober      string       `json:"prober"`
-	Sequence    Seq          `json:"sequence"` // of the event that it led to; 0: it changed nothing
-}
-
-// TestResult is what a look at a server has found that need not be a peer's.
+// TestResult is what a look at a server has found, which need not be a peer's.
 type TestResult struct {
 	Steps       []Step       `json:"steps"`
 	OK          bool         `json:"ok"`    // it answered on every layer
@@ -44,6 +28,14 @@ type TestResult struct {
 	LatencyMS   *float64     `json:"latency_ms"` // nil: there was no answer
 	StartedAt   time.Time    `json:"started_at"`
 	Prober      string       `json:"prober"`
+}
+
+// ProbeResult is what a look at a peer has found, and what follows from it.
+type ProbeResult struct {
+	TestResult
+	Status      string       `json:"status"` // "": it is what it was
+	StatusCause *StatusCause `json:"status_cause"`
+	Sequence    Seq          `json:"sequence"` // of the event that it led to; 0: it changed nothing
 }
 
 // PeerTest is what a test takes: what a peer would be added with, of which the

@@ -31,6 +31,10 @@ func fields(t reflect.Type, path string) []string {
 	var out []string
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous && name == "" { // its fields are among those of the struct
+			out = append(out, fields(f.Type, path)...)
+			continue
+		}
 		if name == "" || name == "-" {
 			continue
 		}

@@ -93,7 +93,7 @@ func DemoPeer() *cobra.Command {
 		Use: demo.Subcommand, Hidden: true, Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
 		Short: "Serve one peer of the demo, as read from standard input",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return demo.Main(cmd.InOrStdin(), cmd.OutOrStdout())
+			return demo.Main(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}
 }

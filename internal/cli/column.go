@@ -12,6 +12,7 @@ import (
 // the API has for it; tables show it in upper case with spaces.
 type column[T any] struct {
 	field string
+	head  string // what tables show instead of the field; empty: nothing else
 	value func(T) any
 	wide  bool // not in the table of a list: in CSV, and when one thing is shown
 	// spare: a list leaves it out when its table is wider than the terminal, the
@@ -21,6 +22,9 @@ type column[T any] struct {
 
 // title is what people read; a table says the unit with each value.
 func (c column[T]) title() string {
+	if c.head != "" {
+		return c.head
+	}
 	field := strings.TrimSuffix(strings.TrimSuffix(c.field, "_ms"), "_seconds")
 	return strings.ToUpper(strings.NewReplacer("_", " ", ".", " ").Replace(field))
 }

@@ -63,6 +63,18 @@ func (a age) String() string {
 	return spell(max(0, time.Since(at))) + " ago"
 }
 
+// utc is a time at which a day, a week or a month in UTC begins or ends, or a
+// part of one; people see it in UTC, and midnight as its day.
+type utc time.Time
+
+func (u utc) String() string {
+	at := time.Time(u).UTC()
+	if at.Equal(at.Truncate(24 * time.Hour)) {
+		return at.Format(time.DateOnly)
+	}
+	return at.Format("2006-01-02 15:04")
+}
+
 // seconds is how long something was.
 type seconds float64
 
@@ -140,6 +152,8 @@ func forCSV(v any) string {
 	case remark:
 		return ""
 	case age:
+		return forCSV(time.Time(v))
+	case utc:
 		return forCSV(time.Time(v))
 	case seconds:
 		return strconv.FormatFloat(float64(v), 'f', -1, 64)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -22,89 +21,6 @@ func (c *console) peer() *cobra.Command {
 	return cmd
 }
 
-func peerColumns() []column[client.Peer] {
-	type p = client.Peer
-	// own hides what an external peer does not have.
-	own := func(value func(p) any) func(p) any {
-		return func(p p) any {
-			if p.Type == client.PeerExternal {
-				return remark(client.NotApplicable)
-			}
-			return value(p)
-		}
-	}
-	return []column[p]{
-		{field: "description", value: func(p p) any { return p.Description }},
-		{field: "type", value: func(p p) any { return p.Type }},
-		{field: "server", value: func(p p) any { return p.Server }},
-		{field: "port", spare: 4, value: own(func(p p) any { return p.Port })},
-		{field: "address", value: own(func(p p) any {
-			if p.Address == "" {
-				return remark("follows the hostname")
-			}
-			return p.Address
-		})},
-		{field: "peer_enterprise_id", spare: 3, value: own(func(p p) any { return key(p.PeerEnterpriseID) })},
-		{field: "dialing_prefix", spare: 2, value: own(func(p p) any { return p.DialingPrefix })},
-		{field: "version", value: func(p p) any { return p.Version }},
-		{field: "version_source", wide: true, value: func(p p) any { return p.VersionSource }},
-		{field: "upn_presence", value: func(p p) any { return p.UPNPresence.Value }},
-		{field: "upn_presence.reason", wide: true, value: func(p p) any { return p.UPNPresence.Reason }},
-		{field: "status", value: func(p p) any { return p.Status }},
-		{field: "last_probe", spare: 5, value: func(p p) any { return age(p.LastProbe) }},
-		{field: "latency_ms", spare: 1, value: func(p p) any { return millis(p.LatencyMS) }},
-		{field: "status_cause.code", wide: true, value: func(p p) any { return causeOf(p.StatusCause).Code }},
-		{field: "status_cause.message", wide: true, value: func(p p) any { return causeOf(p.StatusCause).Message }},
-		{field: "status_since", wide: true, value: func(p p) any { return p.StatusSince }},
-		{field: "certificate.not_after", wide: true, value: func(p p) any {
-			if p.Certificate == nil {
-				return ""
-			}
-			return p.Certificate.NotAfter
-		}},
-		{field: "enabled", wide: true, value: func(p p) any { return p.Enabled }},
-		{field: "notice", wide: true, value: func(p p) any { return notice(p) }},
-		{field: "admin_url", wide: true, value: func(p p) any { return p.AdminURL }},
-		{field: "revision", wide: true, value: func(p p) any { return p.Revision }},
-		{field: "updated_at", wide: true, value: func(p p) any { return p.UpdatedAt }},
-		{field: "id", wide: true, value: func(p p) any { return key(p.ID) }},
-	}
-}
-
-// deletedColumns tell the story of each deleted peer.
-func deletedColumns() []column[client.Peer] {
-	type p = client.Peer
-	story := func(value func(client.Deleted) any) func(p) any {
-		return func(p p) any {
-			if p.Deleted == nil {
-				return ""
-			}
-			return value(*p.Deleted)
-		}
-	}
-	return []column[p]{
-		{field: "description", value: func(p p) any { return p.Description }},
-		{field: "type", value: func(p p) any { return p.Type }},
-		{field: "server", value: func(p p) any { return p.Server }},
-		{field: "deleted.by", value: story(func(d client.Deleted) any { return d.By })},
-		{field: "deleted.at", value: story(func(d client.Deleted) any { return d.At })},
-		{field: "deleted.reason", value: story(func(d client.Deleted) any { return d.Reason })},
-		{field: "deleted.sequence", wide: true, value: story(func(d client.Deleted) any { return d.Sequence })},
-		{field: "id", value: func(p p) any { return key(p.ID) }},
-	}
-}
-
-func notice(p client.Peer) string {
-	if p.Notice == nil {
-		return ""
-	}
-	text := "to be told:"
-	for _, ch := range p.Notice.Changes {
-		text += " " + ch.Field + " " + strconv.Quote(ch.From) + " is now " + strconv.Quote(ch.To)
-	}
-	return text
-}
-
 func (c *console) peerList() *cobra.Command {
 	var q client.PeerQuery
 	var enabled bool
@@ -112,7 +28,8 @@ func (c *console) peerList() *cobra.Command {
 		Use: "list ENTERPRISE", Short: "List the peers of an enterprise", Args: arguments("ENTERPRISE"),
 		Long: `Lists the peers of an enterprise. A table that is wider than the terminal leaves
 out the latency, the dialing prefix, the peer enterprise, the port and the last
-probe, as far as needed.`,
+probe, as far as needed. The cause says why a peer is not up, in one word; "peer
+show" has it in full.`,
 		Example: "  peering peer list demo-acme --status down --sort -version\n  peering peer list demo-acme --deleted",
 	}
 	flags := cmd.Flags()

@@ -16,8 +16,10 @@ func (c *console) peerMaintenance() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "maintenance ENTERPRISE PEER", Short: "Announce a maintenance of a peer, take it back, or list them", Args: arguments("ENTERPRISE", "PEER"),
 		Long: `With --start and --end it announces when a peer may be away without alarm, with
---cancel it takes that back. Without any of them it lists what was announced, the
-latest first.`,
+--cancel it takes that back. A peer has one at a time: announcing another takes
+the one before back. One that is over stays.
+
+Without any of these flags it lists what was announced, the latest first.`,
 		Example: `  peering peer maintenance demo-acme Berlin --start 2026-03-01T22:00:00Z --end 2026-03-02T04:00:00Z --note "Upgrade to 9.8"
   peering peer maintenance demo-acme Berlin --cancel
   peering peer maintenance demo-acme Berlin`,
@@ -34,10 +36,13 @@ latest first.`,
 	}, func(ctx context.Context, api *client.Client, p client.Peer, _ []string, opts ...client.WriteOption) (client.Receipt, string, error) {
 		if cancel {
 			r, err := api.CancelMaintenance(ctx, p.Enterprise, p.ID, opts...)
+			if !toCome(p.Maintenance) {
+				return r, fmt.Sprintf("Nothing was announced of %q that could be taken back", p.Description), err
+			}
 			return r, fmt.Sprintf("Took the maintenance of %q back", p.Description), err
 		}
 		r, err := api.ScheduleMaintenance(ctx, p.Enterprise, p.ID, m, opts...)
-		return r, fmt.Sprintf("Announced a maintenance of %q from %s to %s", p.Description, forTable(m.Start), forTable(m.End)), err
+		return r, fmt.Sprintf("Announced a maintenance of %q from %s to %s%s", p.Description, forTable(m.Start), forTable(m.End), insteadOf(p.Maintenance, m)), err
 	})
 	write := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -47,6 +52,17 @@ latest first.`,
 		return write(cmd, args)
 	}
 	return cmd
+}
+
+// toCome reports whether a maintenance has not ended.
+func toCome(m *client.Maintenance) bool { return m != nil && m.End.After(time.Now()) }
+
+// insteadOf says which maintenance another one takes back; "": none.
+func insteadOf(before *client.Maintenance, m client.Maintenance) string {
+	if !toCome(before) || before.Start.Equal(m.Start) && before.End.Equal(m.End) {
+		return ""
+	}
+	return fmt.Sprintf(", instead of the one from %s to %s", forTable(before.Start), forTable(before.End))
 }
 
 // changesAny reports whether a flag of cmd itself was given.
@@ -93,19 +109,14 @@ func maintenanceColumns(now time.Time) []column[client.MaintenanceWindow] {
 
 // listMaintenances lists all that was announced.
 func (c *console) listMaintenances(cmd *cobra.Command, args []string) error {
-	api, err := c.client()
-	if err != nil {
-		return err
-	}
-	ent := client.EnterpriseID(args[0])
-	id, err := findPeerID(cmd.Context(), api, ent, args[1])
+	api, id, err := c.namedPeerID(cmd, args)
 	if err != nil {
 		return err
 	}
 	var got pile[client.MaintenanceWindow]
 	for page, err := range client.Pages("", func(cursor string) (client.Page[client.MaintenanceWindow], error) {
 		got.body.Reset()
-		return api.Maintenances(cmd.Context(), ent, id, client.TimelineQuery{Limit: maxLimit, Cursor: cursor}, client.Body(&got.body))
+		return api.Maintenances(cmd.Context(), client.EnterpriseID(args[0]), id, client.TimelineQuery{Limit: maxLimit, Cursor: cursor}, client.Body(&got.body))
 	}) {
 		if err != nil {
 			return err

@@ -23,15 +23,12 @@ func (c *console) peerPresence() *cobra.Command {
 		Use: "presence-check ENTERPRISE PEER", Short: "Find out why presence does not show", Args: arguments("ENTERPRISE", "PEER"),
 		Long: `Goes through what the presence of a peer needs, in the order in which it is worth
 repairing: how it is, how that is known, and below it what to do. Nothing is
-probed; "peer probe" does that.`,
+probed; "peer probe" does that. Exit code 0 whatever the checks say: with -o json
+or csv a script reads them.`,
 		Example: "  peering peer presence-check demo-acme Berlin",
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		api, err := c.client()
-		if err != nil {
-			return err
-		}
-		p, err := findPeer(cmd.Context(), api, client.EnterpriseID(args[0]), args[1])
+		api, p, err := c.namedPeer(cmd, args)
 		if err != nil {
 			return err
 		}
@@ -50,12 +47,14 @@ probed; "peer probe" does that.`,
 	return c.completions(cmd, enterpriseNames, peerNames)
 }
 
-// withFixes puts what is to be done on a line of its own below each step: both
-// are sentences, and side by side they are wider than any terminal.
+// withFixes puts what is to be done on a line of its own below the step: both
+// are sentences, and side by side they are wider than any terminal. What is to be
+// done about several steps stands once, below the last of them.
 func withFixes(list []client.PresenceStep) []client.PresenceStep {
 	var out []client.PresenceStep
-	for _, s := range list {
-		if out = append(out, s); s.Fix != "" {
+	for i, s := range list {
+		repeated := i+1 < len(list) && list[i+1].Fix == s.Fix
+		if out = append(out, s); s.Fix != "" && !repeated {
 			out = append(out, client.PresenceStep{Evidence: "→ " + s.Fix})
 		}
 	}

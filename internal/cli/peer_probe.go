@@ -2,7 +2,11 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -29,11 +33,7 @@ what the status is after that. It counts like any other probe; it may take some
 		Example: "  peering peer probe demo-acme Berlin",
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		api, err := c.client()
-		if err != nil {
-			return err
-		}
-		p, err := findPeer(cmd.Context(), api, client.EnterpriseID(args[0]), args[1])
+		api, p, err := c.namedPeer(cmd, args)
 		if err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ what the status is after that. It counts like any other probe; it may take some
 			return err
 		}
 		if c.format == formatTable {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\n", printable(fmt.Sprintf("The status of %q is %s%s.", p.Description, r.Status, inBrackets(r.StatusCause))))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n", printable(fmt.Sprintf("The status of %q is %s%s.", p.Description, cmp.Or(r.Status, "what it was"), inBrackets(r.StatusCause, r.Steps))))
 		}
 		return answered(fmt.Sprintf("the peer %q", p.Description), r.OK, r.Cause, r.Steps)
 	}
@@ -84,7 +84,7 @@ every layer.`,
 			return err
 		}
 		if c.format == formatTable && r.OK {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\n", printable(fmt.Sprintf("%s answers%s.", *hostname, inBrackets(r.Cause))))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n", printable(fmt.Sprintf("%s answers%s.", *hostname, inBrackets(r.Cause, r.Steps))))
 		}
 		return answered("the server "+*hostname, r.OK, r.Cause, r.Steps)
 	}
@@ -99,12 +99,16 @@ func (c *console) printSteps(cmd *cobra.Command, steps []client.Step, body *byte
 	return printList(cmd.OutOrStdout(), c.format, stepColumns(), steps)
 }
 
-// inBrackets is the cause of something, to be put behind it.
-func inBrackets(cause *client.StatusCause) string {
+// inBrackets is the cause of something, to be put behind it; without its sentence
+// when that stands among the steps.
+func inBrackets(cause *client.StatusCause, steps []client.Step) string {
 	if cause == nil {
 		return ""
 	}
-	return fmt.Sprintf(" (%s: %s)", cause.Code, cause.Message)
+	if slices.ContainsFunc(steps, func(s client.Step) bool { return s.Message == cause.Message }) {
+		return fmt.Sprintf(" (%s)", cause.Code)
+	}
+	return fmt.Sprintf(" (%s: %s)", cause.Code, strings.TrimSuffix(cause.Message, "."))
 }
 
 // answered is an error when what was looked at did not answer on every layer.
@@ -112,17 +116,14 @@ func answered(what string, ok bool, cause *client.StatusCause, steps []client.St
 	if ok {
 		return nil
 	}
-	layer, message := "", "it is not known why"
-	for _, s := range steps {
-		if !s.OK {
-			layer, message = s.Layer, s.Message
+	if cause == nil {
+		if at := slices.IndexFunc(steps, func(s client.Step) bool { return !s.OK }); at >= 0 {
+			cause = &client.StatusCause{Layer: steps[at].Layer, Code: steps[at].Code}
 		}
 	}
+	text := what + " did not answer"
 	if cause != nil {
-		layer, message = cause.Layer, cause.Message
+		text += fmt.Sprintf(" (%s: %s)", cause.Layer, cause.Code)
 	}
-	if layer != "" {
-		layer = " at the layer " + layer
-	}
-	return fmt.Errorf("%s", printable(fmt.Sprintf("%s did not answer: the probe failed%s: %s", what, layer, message)))
+	return errors.New(printable(text))
 }

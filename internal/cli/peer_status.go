@@ -1,19 +1,17 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/peering/peering/client"
 )
 
-func (c *console) peerTimeline() *cobra.Command {
+func timelineColumns() []column[client.Period] {
 	type p = client.Period
-	columns := []column[p]{
+	return []column[p]{
 		{field: "since", value: func(p p) any { return p.Since }},
 		{field: "until", value: func(p p) any {
 			if p.Until.IsZero() {
@@ -28,18 +26,22 @@ func (c *console) peerTimeline() *cobra.Command {
 			return p.Status
 		}},
 		{field: "status_cause.layer", wide: true, value: func(p p) any { return causeOf(p.StatusCause).Layer }},
-		{field: "status_cause.code", value: func(p p) any { return causeOf(p.StatusCause).Code }},
-		{field: "status_cause.message", spare: 1, value: func(p p) any { return causeOf(p.StatusCause).Message }},
+		{field: "status_cause.code", head: "CAUSE", value: func(p p) any { return causeOf(p.StatusCause).Code }},
+		{field: "status_cause.message", head: "CAUSE MESSAGE", spare: 1, value: func(p p) any { return causeOf(p.StatusCause).Message }},
 		{field: "reported_at", wide: true, value: func(p p) any { return p.ReportedAt }},
 		{field: "probe_started", wide: true, value: func(p p) any { return p.ProbeStarted }},
 		{field: "sequence", wide: true, value: func(p p) any { return p.Sequence }},
 	}
+}
+
+func (c *console) peerTimeline() *cobra.Command {
+	type p = client.Period
 	return c.completions(listCommand(c, &cobra.Command{
 		Use: "timeline ENTERPRISE PEER", Short: "Show how the status of a peer was, also of one that is gone", Args: arguments("ENTERPRISE", "PEER"),
 		Long:    "Shows how long a peer had which status and why, the latest first.",
 		Example: "  peering peer timeline demo-acme Berlin --limit 20",
 	}, listing[p]{
-		columns: func() []column[p] { return columns },
+		columns: timelineColumns,
 		fetch: func(ctx context.Context, api *client.Client, args []string, l client.ListQuery, opts ...client.ReadOption) (client.Page[p], error) {
 			ent := client.EnterpriseID(args[0])
 			id, err := findPeerID(ctx, api, ent, args[1])
@@ -93,11 +95,7 @@ what follows from them is in the timeline. With -o json each has its steps.`,
 		if cmd.Flags().Changed("limit") && (limit < 1 || limit > maxSamples) {
 			return usage("--limit must be 1 to %d", maxSamples)
 		}
-		api, err := c.client()
-		if err != nil {
-			return err
-		}
-		p, err := findPeer(cmd.Context(), api, client.EnterpriseID(args[0]), args[1])
+		api, p, err := c.namedPeer(cmd, args)
 		if err != nil {
 			return err
 		}
@@ -113,88 +111,4 @@ what follows from them is in the timeline. With -o json each has its steps.`,
 		return l.print(c, cmd, args, &got)
 	}
 	return c.completions(cmd, enterpriseNames, peerNames)
-}
-
-func uptimeColumns() []column[client.Uptime] {
-	type u = client.Uptime
-	return []column[u]{
-		{field: "from", value: func(u u) any { return u.From }},
-		{field: "to", spare: 1, value: func(u u) any { return u.To }},
-		{field: "ratio", value: func(u u) any { return percent(u.Ratio) }},
-		{field: "up_seconds", value: func(u u) any { return seconds(u.Up) }},
-		{field: "degraded_seconds", value: func(u u) any { return seconds(u.Degraded) }},
-		{field: "down_seconds", value: func(u u) any { return seconds(u.Down) }},
-		{field: "unknown_seconds", value: func(u u) any { return seconds(u.Unknown) }},
-		{field: "disabled_seconds", value: func(u u) any { return seconds(u.Disabled) }},
-		{field: "maintenance_seconds", value: func(u u) any { return seconds(u.Maintenance) }},
-	}
-}
-
-func (c *console) peerUptime() *cobra.Command {
-	var q client.UptimeQuery
-	cmd := &cobra.Command{
-		Use: "uptime ENTERPRISE PEER", Short: "Show the uptime of a peer, also of one that is gone", Args: arguments("ENTERPRISE", "PEER"),
-		Long: `Shows how long a peer was in each status per day, week or month in UTC, of the
-last 30 days when nothing else is said. The last line of the table is the total.
-The ratio is of the time that counts: what nobody knew, maintenance and the time
-in which the peer was disabled count neither for it nor against it.`,
-		Example: "  peering peer uptime demo-acme Berlin --by month --from 2026-01-01T00:00:00Z",
-	}
-	flags := cmd.Flags()
-	flags.StringVar(&q.By, "by", "", "the spans: day (default), week, month")
-	complete(cmd, "by", "day", "week", "month")
-	timeVar(cmd, &q.From, "from", "since when, such as 2026-01-31T12:00:00Z")
-	timeVar(cmd, &q.To, "to", "until when (default now)")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		api, err := c.client()
-		if err != nil {
-			return err
-		}
-		ent := client.EnterpriseID(args[0])
-		id, err := findPeerID(cmd.Context(), api, ent, args[1])
-		if err != nil {
-			return err
-		}
-		var body bytes.Buffer
-		r, err := api.Uptime(cmd.Context(), ent, id, q, client.Body(&body))
-		switch {
-		case err != nil:
-			return err
-		case c.format == formatJSON:
-			return printBody(cmd.OutOrStdout(), &body)
-		case c.format == formatTable:
-			r.Items = append(r.Items, r.Total)
-		}
-		return printList(cmd.OutOrStdout(), c.format, uptimeColumns(), r.Items)
-	}
-	return c.completions(cmd, enterpriseNames, peerNames)
-}
-
-// moment is the value of a flag that is a time.
-type moment struct{ at *time.Time }
-
-// timeVar adds a flag that is a time with its offset.
-func timeVar(cmd *cobra.Command, at *time.Time, name, about string) {
-	cmd.Flags().Var(moment{at}, name, about)
-}
-
-// String implements pflag.Value.
-func (m moment) String() string {
-	if m.at == nil || m.at.IsZero() {
-		return ""
-	}
-	return m.at.Format(time.RFC3339)
-}
-
-// Type implements pflag.Value.
-func (m moment) Type() string { return "time" }
-
-// Set implements pflag.Value.
-func (m moment) Set(s string) error {
-	at, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return usage("must be a time with its offset such as 2026-01-31T12:00:00Z")
-	}
-	*m.at = at
-	return nil
 }

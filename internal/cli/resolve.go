@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/peering/peering/client"
 )
 
@@ -40,6 +42,27 @@ func findPeerID(ctx context.Context, api *client.Client, ent client.EnterpriseID
 	}
 	p, err := peerByDescription(ctx, api, ent, name)
 	return p.ID, err
+}
+
+// namedPeer returns the client and the peer that the arguments ENTERPRISE PEER
+// name.
+func (c *console) namedPeer(cmd *cobra.Command, args []string) (*client.Client, client.Peer, error) {
+	api, err := c.client()
+	if err != nil {
+		return nil, client.Peer{}, err
+	}
+	p, err := findPeer(cmd.Context(), api, client.EnterpriseID(args[0]), args[1])
+	return api, p, err
+}
+
+// namedPeerID is namedPeer for what is also asked of a peer that is gone.
+func (c *console) namedPeerID(cmd *cobra.Command, args []string) (*client.Client, client.PeerID, error) {
+	api, err := c.client()
+	if err != nil {
+		return nil, "", err
+	}
+	id, err := findPeerID(cmd.Context(), api, client.EnterpriseID(args[0]), args[1])
+	return api, id, err
 }
 
 // peerByDescription returns the peer of this description, or the one that was

@@ -72,16 +72,20 @@ func (s Server) run(ctx context.Context, program string, log *slog.Logger) error
 const ready = "ready\n"
 
 // Main is one server as a process: it reads what to serve from in, says on out
-// that it is ready, and serves until in ends.
-func Main(in io.Reader, out io.Writer) error {
+// that it is ready, and serves until in or ctx ends, whichever is first. A read
+// of in that is still under way then is left behind.
+func Main(ctx context.Context, in io.Reader, out io.Writer) error {
 	lines := bufio.NewReader(in)
 	var s Server
-	line, err := lines.ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &s)
-	}
-	if err == nil {
-		err = s.serve(lines, out)
+	err := await(ctx, func() error {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(line, &s)
+	})
+	if err == nil && ctx.Err() == nil { // after its end s may be written to still
+		err = s.serve(ctx, lines, out)
 	}
 	if err != nil {
 		return fmt.Errorf("the demo's server %s: %w", s.Name, err)
@@ -89,12 +93,24 @@ func Main(in io.Reader, out io.Writer) error {
 	return nil
 }
 
-func (s Server) serve(in io.Reader, out io.Writer) error {
+// await waits for f, which reads and cannot be interrupted, or for the end of ctx.
+func await(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (s Server) serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	cert, err := tls.X509KeyPair([]byte(s.Cert), []byte(s.Key))
 	if err != nil {
 		return err
 	}
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)))
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)))
 	if err != nil {
 		return err
 	}
@@ -107,7 +123,11 @@ func (s Server) serve(in io.Reader, out io.Writer) error {
 	if _, err := io.WriteString(out, ready); err != nil {
 		return errors.Join(err, server.Close())
 	}
-	if _, err := io.Copy(io.Discard, in); err != nil { // until whoever started it has gone
+	err = await(ctx, func() error { // until whoever started it has gone
+		_, err := io.Copy(io.Discard, in)
+		return err
+	})
+	if err != nil {
 		return errors.Join(err, server.Close())
 	}
 	if err := server.Close(); err != nil {

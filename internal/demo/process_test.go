@@ -28,7 +28,7 @@ import (
 // the product does.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == demo.Subcommand {
-		if err := demo.Main(os.Stdin, os.Stdout); err != nil {
+		if err := demo.Main(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -178,15 +178,15 @@ func TestRun_programThatIsNotThereIsLogged(t *testing.T) {
 	}
 }
 
-// TestMain_endsWithItsInput: whoever started the process has gone, in whatever
-// way.
-func TestMain_endsWithItsInput(t *testing.T) {
-	s := open(t, kitFile(t), time.Now()).Server("berlin")
-	in, feed := io.Pipe()
+// served runs one server until in or ctx ends.
+func served(ctx context.Context, t *testing.T, s demo.Server) (feed io.Closer, ended <-chan error) {
+	t.Helper()
+	in, fed := io.Pipe()
 	said, out := io.Pipe()
-	ended := make(chan error, 1)
-	go func() { ended <- demo.Main(in, out) }()
-	if err := json.NewEncoder(feed).Encode(s); err != nil {
+	done := make(chan error, 1)
+	go func() { done <- demo.Main(ctx, in, out) }()
+	t.Cleanup(func() { _ = fed.Close() }) // what is left of a read ends as well
+	if err := json.NewEncoder(fed).Encode(s); err != nil {
 		t.Fatal(err)
 	}
 	if line, err := bufio.NewReader(said).ReadString('\n'); err != nil || line != "ready\n" {
@@ -195,14 +195,42 @@ func TestMain_endsWithItsInput(t *testing.T) {
 	if refused(s) {
 		t.Error("it is ready and does not serve")
 	}
-	if err := feed.Close(); err != nil {
-		t.Fatal(err)
+	return fed, done
+}
+
+// TestMain_endsWithItsInputOrItsContext: whoever started the process has gone, in
+// whatever way, or somebody has signalled it to end.
+func TestMain_endsWithItsInputOrItsContext(t *testing.T) {
+	for name, end := range map[string]func(io.Closer, context.CancelFunc) error{
+		"input":   func(feed io.Closer, _ context.CancelFunc) error { return feed.Close() },
+		"context": func(_ io.Closer, cancel context.CancelFunc) error { cancel(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, kitFile(t), time.Now()).Server("berlin")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			feed, ended := served(ctx, t, s)
+			if err := end(feed, cancel); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			if !refused(s) {
+				t.Error("it serves on")
+			}
+		})
 	}
-	if err := <-ended; err != nil {
+}
+
+// TestMain_endsWithItsContextBeforeItKnowsWhatToServe: nothing was said to it yet.
+func TestMain_endsWithItsContextBeforeItKnowsWhatToServe(t *testing.T) {
+	in, feed := io.Pipe()
+	defer feed.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := demo.Main(ctx, in, io.Discard); err != nil {
 		t.Error(err)
-	}
-	if !refused(s) {
-		t.Error("it serves on")
 	}
 }
 
@@ -222,7 +250,7 @@ func TestMain_saysWhatIsWrong(t *testing.T) {
 			_ = said.Close()
 			out = broken
 		}
-		if err := demo.Main(strings.NewReader(c.in), out); err == nil || !strings.Contains(err.Error(), c.says) {
+		if err := demo.Main(t.Context(), strings.NewReader(c.in), out); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: got %v, want it to say %q", name, err, c.says)
 		}
 	}

@@ -6,10 +6,15 @@ import (
 	"github.com/peering/peering/internal/events"
 )
 
+// scheduleMaintenance announces one. A peer has one at a time: another that was
+// announced gives way to it.
 func scheduleMaintenance(e *Enterprise, c ScheduleMaintenance, in Input) (Decision, *Error) {
 	p, err := e.livePeer(c.Peer, in)
 	if err != nil {
 		return Decision{}, err
+	}
+	if p.Type == events.PeerExternal {
+		return Decision{}, invalid("peer", "an external peer is not probed: a maintenance of it would mean nothing")
 	}
 	m := Maintenance{
 		Start: c.Start.UTC().Truncate(time.Microsecond),
@@ -26,13 +31,15 @@ func scheduleMaintenance(e *Enterprise, c ScheduleMaintenance, in Input) (Decisi
 	return d, nil
 }
 
+// cancelMaintenance takes back what has not ended yet. One that is over took
+// place, and stays.
 func cancelMaintenance(e *Enterprise, c CancelMaintenance, in Input) (Decision, *Error) {
 	p, err := e.livePeer(c.Peer, in)
 	if err != nil {
 		return Decision{}, err
 	}
 	d := Decision{ID: string(p.ID)}
-	if p.Maintenance != (Maintenance{}) {
+	if p.Maintenance.End.After(in.Now) {
 		d.Events = []events.Event{events.PeerMaintenanceCancelled{Peer: p.ID, Start: p.Maintenance.Start, End: p.Maintenance.End}}
 	}
 	return d, nil

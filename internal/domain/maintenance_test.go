@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/domain/domaintest"
 	"github.com/peering/peering/internal/events"
 )
 
@@ -69,9 +70,24 @@ func TestMaintenance_oneAtATime(t *testing.T) {
 	given(lyon(), first).When(longer).Then(t, events.PeerMaintenanceScheduled{Peer: "p1", Start: longer.Start, End: longer.End, Note: "move"})
 	given(lyon(), first).When(domain.CancelMaintenance{Peer: "p1"}).Then(t, cancelled)
 	given(lyon(), first, cancelled).When(domain.CancelMaintenance{Peer: "p1"}).Then(t)
+	over := events.PeerMaintenanceScheduled{Peer: "p1", Start: now.Add(-2 * time.Hour), End: now.Add(-time.Hour)}
+	given(lyon(), over).When(domain.CancelMaintenance{Peer: "p1"}).Then(t) // it took place
+	given(lyon(), over).When(repeat).Then(t, first)
 	given().When(repeat).ThenRefused(t, domain.NotFound, "peer")
 	given().When(domain.CancelMaintenance{Peer: "p1"}).ThenRefused(t, domain.NotFound, "peer")
 	if p, _ := given(lyon(), first).State(t).Peer("p1"); p.Maintenance != (domain.Maintenance{Start: first.Start, End: first.End, Note: "move"}) {
 		t.Errorf("the peer's maintenance is %+v", p.Maintenance)
 	}
+}
+
+// TestMaintenance_ofAnExternalPeerIsRefused: nothing that it would hold back is
+// ever said of one. One that was announced before that can be taken back.
+func TestMaintenance_ofAnExternalPeerIsRefused(t *testing.T) {
+	partner := domaintest.ExternalAdded("p1", "Partner")
+	now := given(partner).Now()
+	given(partner).When(domain.ScheduleMaintenance{Peer: "p1", Start: now, End: now.Add(time.Hour)}).
+		ThenRefused(t, domain.Invalid, "peer", "external")
+	old := events.PeerMaintenanceScheduled{Peer: "p1", Start: now, End: now.Add(time.Hour)}
+	given(partner, old).When(domain.CancelMaintenance{Peer: "p1"}).
+		Then(t, events.PeerMaintenanceCancelled{Peer: "p1", Start: old.Start, End: old.End})
 }

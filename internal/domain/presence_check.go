@@ -3,7 +3,6 @@ package domain
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,9 +16,6 @@ const (
 	CheckUnknown = "unknown" // not found out, or not applicable to an external peer
 )
 
-// probeMaxAge is how old a probe may be and still tell how things are.
-const probeMaxAge = 5 * time.Minute
-
 // PresenceFacts is what is known of the way of presence to one peer.
 type PresenceFacts struct {
 	Now time.Time
@@ -32,7 +28,6 @@ type PresenceFacts struct {
 	LocalVersion   string // "" not known
 	Type           events.PeerType
 	Enabled        bool
-	DisabledBy     string // who disabled it; may be empty
 	Hostname       string
 	PeerEnterprise events.EnterpriseID // on the other server
 	PeerVersion    string              // detected or entered; "" not known
@@ -42,10 +37,11 @@ type PresenceFacts struct {
 	Host        string
 	TrustedHost string
 
-	// Probe is the latest probe of the peer under its present configuration.
-	// Without one, NotProbed says why; it may be empty.
-	Probe     *events.Sample
-	NotProbed string
+	// Probe is the latest probe of the peer under its present configuration; nil:
+	// there is none.
+	Probe *events.Sample
+	// Cause is the cause of the status that the peer is shown with.
+	Cause events.Cause
 
 	Other OtherSide
 }
@@ -71,7 +67,8 @@ type PresenceStep struct {
 // platform, enabled, trusted_entry, dns, connect, tls, versions and other_side,
 // in the order in which they are worth repairing. A layer behind one that
 // failed was not tried, which makes it unknown; an old probe is evidence but
-// makes its layers unknown. An answer that is no sound HTTP fails at versions,
+// makes its layers unknown. What the status of the peer says of its certificate or
+// its trusted entry counts besides the probe, so that the two never differ. An answer that is no sound HTTP fails at versions,
 // where it would have been read. Of an external peer all but platform and
 // enabled is unknown: its presence comes through a gateway that is not looked at.
 func CheckPresence(f PresenceFacts) []PresenceStep {
@@ -111,14 +108,7 @@ func (f PresenceFacts) enabled() PresenceStep {
 	if f.Enabled {
 		return PresenceStep{"enabled", CheckOK, "The peer is enabled.", ""}
 	}
-	return PresenceStep{"enabled", CheckFailed, "The peer is disabled" + f.byWhom() + ".", "Enable the peer."}
-}
-
-func (f PresenceFacts) byWhom() string {
-	if f.DisabledBy == "" {
-		return ""
-	}
-	return ", by " + f.DisabledBy
+	return PresenceStep{"enabled", CheckFailed, "The peer is disabled.", "Enable the peer."}
 }
 
 func (f PresenceFacts) trustedEntry() PresenceStep {
@@ -126,7 +116,7 @@ func (f PresenceFacts) trustedEntry() PresenceStep {
 	switch {
 	case !f.Enabled:
 		return PresenceStep{
-			name, CheckFailed, "The trusted entry is withdrawn while the peer is disabled" + f.byWhom() + ".",
+			name, CheckFailed, "The trusted entry is withdrawn while the peer is disabled.",
 			"Enable the peer: that restores its trusted entry.",
 		}
 	case f.TrustedHost == "":
@@ -140,64 +130,13 @@ func (f PresenceFacts) trustedEntry() PresenceStep {
 			"Set the address of the peer to where it connects from: its trusted entry follows.",
 		}
 	}
-	if p := f.Probe; f.fresh() && p.OK && (p.Cause.Code == CauseAddressDrift || p.Cause.Code == CauseNameDrift) {
+	if drifted := f.attention(CauseAddressDrift, CauseNameDrift); drifted != "" {
 		return PresenceStep{
-			name, CheckFailed, f.said(p.Cause.Message),
+			name, CheckFailed, drifted,
 			"Set the address of the peer to where its server is now, or let it follow the hostname.",
 		}
 	}
 	return PresenceStep{name, CheckOK, fmt.Sprintf("The trusted entry names %s, as the peer does.", f.TrustedHost), ""}
-}
-
-// layer tells what the latest probe found on one layer.
-func (f PresenceFacts) layer(name string) PresenceStep {
-	const again = "Probe the peer now."
-	switch {
-	case !f.Enabled:
-		return PresenceStep{name, CheckUnknown, "Not tried: the peer is disabled.", "Enable the peer."}
-	case f.Probe == nil:
-		return PresenceStep{name, CheckUnknown, sentence("not tried: " + cmp.Or(f.NotProbed, "the peer was not probed yet")), again}
-	}
-	step, found := f.step(name)
-	switch {
-	case !found && f.broken() != "":
-		return PresenceStep{
-			name, CheckUnknown, f.said("not tried: the probe ended at the layer " + f.broken()),
-			"Repair what the probe ended at first.",
-		}
-	case !found:
-		return PresenceStep{name, CheckUnknown, f.said("the latest probe says nothing of the layer " + name), again}
-	case !f.fresh():
-		return PresenceStep{name, CheckUnknown, f.said(step.Message), again}
-	case !step.OK:
-		return PresenceStep{name, CheckFailed, f.said(step.Message), fixFor(step)}
-	}
-	message := step.Message
-	if c := f.Probe.Cause; f.Probe.OK && c.Layer == name {
-		message = sentence(message) + " " + sentence(c.Message)
-	}
-	return PresenceStep{name, CheckOK, f.said(message), ""}
-}
-
-// step finds what the probe says of a layer. That policy kept the probe from
-// connecting is said of the connect layer.
-func (f PresenceFacts) step(layer string) (events.Step, bool) {
-	at := slices.IndexFunc(f.Probe.Steps, func(s events.Step) bool {
-		return s.Layer == layer || layer == events.LayerConnect && s.Layer == events.LayerPolicy && !s.OK
-	})
-	if at < 0 {
-		return events.Step{}, false
-	}
-	return f.Probe.Steps[at], true
-}
-
-// broken is the layer that the probe failed at; "": none.
-func (f PresenceFacts) broken() string {
-	at := slices.IndexFunc(f.Probe.Steps, func(s events.Step) bool { return !s.OK })
-	if at < 0 {
-		return ""
-	}
-	return f.Probe.Steps[at].Layer
 }
 
 func (f PresenceFacts) versions() PresenceStep {
@@ -248,14 +187,4 @@ func (f PresenceFacts) otherSide() PresenceStep {
 
 func (f PresenceFacts) isLocal(host string) bool {
 	return host != "" && (strings.EqualFold(host, f.LocalHostname) || host == f.LocalAddress)
-}
-
-// fresh reports whether there is a probe that tells how things are now.
-func (f PresenceFacts) fresh() bool {
-	return f.Probe != nil && f.Now.Sub(f.Probe.Started) <= probeMaxAge
-}
-
-// said makes a sentence of what the probe found, with its age.
-func (f PresenceFacts) said(what string) string {
-	return sentence(fmt.Sprintf("%s (%s ago)", strings.TrimSuffix(strings.TrimSpace(what), "."), spell(f.Now.Sub(f.Probe.Started))))
 }

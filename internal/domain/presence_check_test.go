@@ -43,6 +43,15 @@ func probed(layers ...string) func(*domain.PresenceFacts) {
 	return func(f *domain.PresenceFacts) { f.Probe.Steps, f.Probe.OK = steps(layers...), false }
 }
 
+// shown is the cause of the status that the peer is shown with.
+func shown(layer, code, message string) func(*domain.PresenceFacts) {
+	return func(f *domain.PresenceFacts) { f.Cause = events.Cause{Layer: layer, Code: code, Message: message} }
+}
+
+func unprobed(f *domain.PresenceFacts) {
+	shown("policy", domain.CauseNotProbed, "No prober is running.")(f)
+}
+
 func attends(c events.Cause) func(*domain.PresenceFacts) {
 	return func(f *domain.PresenceFacts) { f.Probe.Cause = c }
 }
@@ -68,8 +77,8 @@ func TestCheckPresence_rules(t *testing.T) {
 		"MiCloud Flex":                 {func(f *domain.PresenceFacts) { f.Deployment = events.DeploymentMiCloudGCP }, "fooooooo", "platform", "MiCloud Flex", "deployment standard"},
 		"a platform that is not known": {func(f *domain.PresenceFacts) { f.Deployment = "" }, "?ooooooo", "platform", "not known", "Set the deployment"},
 		"disabled": {
-			func(f *domain.PresenceFacts) { f.Enabled, f.TrustedHost, f.DisabledBy = false, "", "the night shift" }, "off???oo",
-			"trusted_entry", "The trusted entry is withdrawn while the peer is disabled, by the night shift.", "Enable the peer",
+			func(f *domain.PresenceFacts) { f.Enabled, f.TrustedHost = false, "" }, "off???oo",
+			"trusted_entry", "The trusted entry is withdrawn while the peer is disabled.", "Enable the peer",
 		},
 		"disabled, of an old probe nothing is said": {
 			func(f *domain.PresenceFacts) { f.Enabled = false; probed("dns", "connect", "tls", "http/timeout")(f) }, "off???oo",
@@ -84,25 +93,44 @@ func TestCheckPresence_rules(t *testing.T) {
 			f.Now = f.Now.Add(time.Hour)
 		}, "ooo???oo", "dns", "(60 minutes ago)", "Probe the peer now."},
 		"the certificate ends soon": {
-			attends(events.Cause{Layer: "tls", Code: domain.CauseCertificateExpiring, Message: "The certificate ends on Monday."}), "oooooooo",
-			"tls", "The layer tls is in order. The certificate ends on Monday (12 seconds ago).", "",
+			attends(events.Cause{Layer: "tls", Code: domain.CauseCertificateExpiring, Message: "The certificate ends on Monday."}), "ooooofoo",
+			"tls", "The certificate ends on Monday (12 seconds ago).", "Renew the certificate",
 		},
-		"the name is not found":  {probed("dns/not_found"), "ooof??oo", "dns", "The layer dns is broken (12 seconds ago).", "Correct the hostname"},
-		"behind dns nothing was": {probed("dns/not_found"), "ooof??oo", "tls", "Not tried: the probe ended at the layer dns (12 seconds ago).", "first"},
-		"refused":                {probed("dns", "connect/refused"), "oooof?oo", "connect", "The layer connect is broken", "Start the web server"},
-		"another connect fault":  {probed("dns", "connect/unreachable"), "oooof?oo", "connect", "broken", "firewalls"},
-		"a forbidden address":    {probed("dns", "policy/address_refused"), "oooof?oo", "connect", "The layer policy is broken", "PEERING_PROBE_ALLOW"},
-		"a forbidden port":       {probed("policy/port_refused"), "ooo?f?oo", "dns", "Not tried: the probe ended at the layer policy", "first"},
-		"the wrong name":         {probed("dns", "connect", "tls/name_mismatch"), "ooooofoo", "tls", "broken", "a name in its certificate"},
-		"another tls fault":      {probed("dns", "connect", "tls/handshake"), "ooooofoo", "tls", "broken", "such as a proxy"},
-		"no sound HTTP answer":   {probed("dns", "connect", "tls", "http/server_error"), "oooooofo", "versions", "The layer http is broken (12 seconds ago).", "Look at the web server"},
+		"the status says that the certificate ends soon": {
+			shown("tls", domain.CauseCertificateExpiring, "The certificate ends on Monday."), "ooooofoo",
+			"tls", "The certificate ends on Monday.", "Renew the certificate",
+		},
+		"what the probe fails at is worse than a certificate that ends soon": {func(f *domain.PresenceFacts) {
+			shown("tls", domain.CauseCertificateExpiring, "The certificate ends on Monday.")(f)
+			probed("dns", "connect", "tls/name_mismatch")(f)
+		}, "ooooofoo", "tls", "The layer tls is broken", "a name in its certificate"},
+		"the status says that the address has drifted": {shown("dns", domain.CauseAddressDrift, "It moved."), "oofooooo", "trusted_entry", "It moved.", "Set the address"},
+		"the status says that the name has drifted":    {shown("tls", domain.CauseNameDrift, "It is for another."), "oofooooo", "trusted_entry", "It is for another.", "Set the address"},
+		"the name is not found":                        {probed("dns/not_found"), "ooof??oo", "dns", "The layer dns is broken (12 seconds ago).", "Correct the hostname"},
+		"behind dns nothing was":                       {probed("dns/not_found"), "ooof??oo", "tls", "Not tried: the probe ended at the layer dns (12 seconds ago).", "first"},
+		"refused":                                      {probed("dns", "connect/refused"), "oooof?oo", "connect", "The layer connect is broken", "Start the web server"},
+		"another connect fault":                        {probed("dns", "connect/unreachable"), "oooof?oo", "connect", "broken", "firewalls"},
+		"a forbidden address":                          {probed("dns", "policy/address_refused"), "oooof?oo", "connect", "The layer policy is broken", "PEERING_PROBE_ALLOW"},
+		"a forbidden port":                             {probed("policy/port_refused"), "ooo?f?oo", "dns", "Not tried: the probe ended at the layer policy", "first"},
+		"the wrong name":                               {probed("dns", "connect", "tls/name_mismatch"), "ooooofoo", "tls", "broken", "a name in its certificate"},
+		"another tls fault":                            {probed("dns", "connect", "tls/handshake"), "ooooofoo", "tls", "broken", "such as a proxy"},
+		"no sound HTTP answer":                         {probed("dns", "connect", "tls", "http/server_error"), "oooooofo", "versions", "The layer http is broken (12 seconds ago).", "Look at the web server"},
 		"an old HTTP fault": {func(f *domain.PresenceFacts) {
 			probed("dns", "connect", "tls", "http/server_error")(f)
 			f.Now = f.Now.Add(time.Hour)
 		}, "ooo???oo", "versions", "9.4 or later", ""},
-		"not probed": {
-			func(f *domain.PresenceFacts) { f.Probe, f.NotProbed = nil, "Nobody probes." }, "ooo???oo",
-			"connect", "Not tried: Nobody probes.", "Probe the peer now.",
+		"nobody probes": {
+			func(f *domain.PresenceFacts) { f.Probe = nil; unprobed(f) }, "ooo???oo",
+			"connect", "Not tried: no prober is running.", "See that a prober runs.",
+		},
+		"nobody probes any more":           {func(f *domain.PresenceFacts) { unprobed(f); f.Now = f.Now.Add(time.Hour) }, "ooo???oo", "tls", "The layer tls is in order (60 minutes ago). Not probed now: no prober is running.", "See that a prober runs."},
+		"nobody probes since a moment ago": {unprobed, "oooooooo", "tls", "The layer tls is in order (12 seconds ago). Not probed now: no prober is running.", ""},
+		"a reason that begins with a name": {
+			func(f *domain.PresenceFacts) {
+				f.Probe = nil
+				shown("policy", domain.CauseProberIsolated, "DNS of the prober is away.")(f)
+			}, "ooo???oo",
+			"dns", "Not tried: DNS of the prober is away.", "Probe the peer now.",
 		},
 		"not probed, nobody knows why": {func(f *domain.PresenceFacts) { f.Probe = nil }, "ooo???oo", "dns", "Not tried: the peer was not probed yet.", "Probe the peer now."},
 		"a probe of five minutes ago":  {func(f *domain.PresenceFacts) { f.Probe.Started = f.Now.Add(-5 * time.Minute) }, "oooooooo", "dns", "(5 minutes ago)", ""},
@@ -151,7 +179,7 @@ func anyPresence(t *rapid.T) domain.PresenceFacts {
 	text := func(name string, values ...string) string { return rapid.SampledFrom(append(values, "")).Draw(t, name) }
 	f.Deployment = events.Deployment(text("deployment", "standard", "micloud-flex-gcp", "other"))
 	f.Type = events.PeerType(text("type", "micollab", "micollab", "external"))
-	f.Enabled, f.DisabledBy = rapid.Bool().Draw(t, "enabled"), text("by", "night shift")
+	f.Enabled = rapid.Bool().Draw(t, "enabled")
 	f.TrustedHost, f.LocalAddress = text("trusted", f.Host, "other.example"), text("address", "192.0.2.1")
 	f.LocalVersion, f.PeerVersion = text("local", "9.3", "9.10"), text("version", "9.3", "9.10", "soon")
 	f.Other = domain.OtherSide{
@@ -163,8 +191,9 @@ func anyPresence(t *rapid.T) domain.PresenceFacts {
 	f.Probe.Cause = rapid.SampledFrom([]events.Cause{{}, {Layer: "dns", Code: "address_drift", Message: "moved"}, {Layer: "tls"}}).Draw(t, "cause")
 	f.Now = f.Now.Add(time.Duration(rapid.IntRange(-100, 2000).Draw(t, "age")) * time.Second)
 	if rapid.IntRange(0, 4).Draw(t, "probed") == 0 {
-		f.Probe, f.NotProbed = nil, text("why", "Nobody probes.", "it is new")
+		f.Probe = nil
 	}
+	f.Cause = events.Cause{Code: text("shown", domain.CauseNotProbed, domain.CauseNameDrift, domain.CauseCertificateExpiring, "refused"), Message: rapid.SampledFrom([]string{"No prober is running.", "it is so", "192.0.2.1 is gone"}).Draw(t, "why")}
 	return f
 }
 
@@ -189,8 +218,11 @@ func TestCheckPresence_isAlwaysTheWholeListInSentences(t *testing.T) {
 			if s.Evidence == "" {
 				t.Fatalf("%s is %s without evidence", s.Step, s.Result)
 			}
+			if f.Cause.Code == domain.CauseNameDrift && s.Step == "trusted_entry" && s.Result == domain.CheckOK && f.Type != events.PeerExternal {
+				t.Fatalf("the status says %+v, and the check %+v", f.Cause, s)
+			}
 			old := f.Probe == nil || f.Now.Sub(f.Probe.Started) > 5*time.Minute
-			if layer := slices.Contains([]string{"dns", "connect", "tls"}, s.Step); layer && old && s.Result != domain.CheckUnknown {
+			if layer := slices.Contains([]string{"dns", "connect", "tls"}, s.Step); layer && old && s.Result != domain.CheckUnknown && (s.Step != "tls" || f.Cause.Code != domain.CauseCertificateExpiring) {
 				t.Fatalf("%s is %s by a probe that is old, or none", s.Step, s.Result)
 			}
 		}

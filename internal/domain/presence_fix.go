@@ -63,6 +63,18 @@ func count(n int, unit string) string {
 	return fmt.Sprintf("%d %ss", n, unit)
 }
 
+// clause makes of a sentence what may stand behind a colon. A name or an address
+// at the beginning stays as it is.
+func clause(s string) string {
+	s = strings.TrimSuffix(s, ".")
+	first, size := utf8.DecodeRuneInString(s)
+	second, _ := utf8.DecodeRuneInString(s[size:])
+	if word, _, _ := strings.Cut(s, " "); size == 0 || strings.ContainsAny(word, ".:/") || unicode.IsUpper(second) {
+		return s
+	}
+	return string(unicode.ToLower(first)) + s[size:]
+}
+
 // sentence begins s with a capital and ends it with a full stop. A name or an
 // address at the beginning stays as it is.
 func sentence(s string) string {

@@ -128,7 +128,7 @@ func Windows(by string, within Window) ([]Window, error) {
 	var list []Window
 	for from := start(within.From.UTC()); from.Before(within.To); {
 		if len(list) == MaxWindows {
-			return nil, invalid("from", "a report has at most %d windows: shorten the time or make the windows longer", MaxWindows)
+			return nil, invalid("from", "a report has at most %d spans: shorten the time or make the spans longer", MaxWindows)
 		}
 		to := next(from)
 		list = append(list, Window{from, to}.cut(Window{within.From.UTC(), within.To.UTC()}))

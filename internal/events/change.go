@@ -128,6 +128,8 @@ func (c *changes) state(e Event) {
 		c.put("maintenance.end", e.End.UTC(), nil)
 	case PeerStatusChanged:
 		c.set("status", string(e.From), string(e.To))
+		c.set("status_cause.code", "", e.Cause.Code) // the event does not tell the one before
+		c.set("status_cause.message", "", e.Cause.Message)
 	case PeerVersionDetected:
 		c.set("version", e.From, e.To)
 	case PeerCertificateSeen:

@@ -52,6 +52,11 @@ func TestChanges_tellWhatWasAndWhatIs(t *testing.T) {
 			EnterpriseServerChanged{From: Server{Hostname: "a.example", Version: "9.7"}, To: Server{Hostname: "a.example", Version: "9.8"}},
 			[]Change{{"server.version", "9.7", "9.8"}},
 		},
+		{
+			PeerStatusChanged{From: StatusDown, To: StatusDown, Cause: Cause{Layer: "tls", Code: "expired", Message: "It has ended."}},
+			[]Change{{"status_cause.code", nil, "expired"}, {"status_cause.message", nil, "It has ended."}},
+		},
+		{PeerStatusChanged{From: StatusDown, To: StatusUp}, []Change{{"status", "down", "up"}}},
 	} {
 		if diff := cmp.Diff(c.want, Changes(c.event)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.event.Type(), diff)

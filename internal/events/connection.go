@@ -22,11 +22,13 @@ type Connection struct {
 
 // Apply folds one event of the peer and reports whether it had anything to say
 // about the connection. A peer that is added, reached elsewhere, enabled or
-// disabled begins anew: what was known about it before says nothing now.
+// disabled begins anew: what was known about it before says nothing now. A status
+// that is of the configuration alone, disabled or N/A, lasts through all that
+// leaves it as it is.
 func (c *Connection) Apply(r Recorded) bool {
 	switch e := r.Event.(type) {
 	case PeerAdded:
-		c.External, c.Enabled = e.PeerType == PeerExternal, true
+		*c = Connection{External: e.PeerType == PeerExternal, Enabled: true}
 		c.restart(r)
 	case PeerHostnameChanged, PeerEnterpriseChanged:
 		c.restart(r)
@@ -56,12 +58,15 @@ func (c *Connection) Counts(config Seq) bool {
 // restart sets the status that a peer has before it is probed under its present
 // configuration.
 func (c *Connection) restart(r Recorded) {
-	c.Status = StatusUnknown
+	before := c.Status
+	c.Status, c.Cause, c.From = StatusUnknown, Cause{}, r.Seq
 	switch {
 	case c.External:
 		c.Status = StatusNA
 	case !c.Enabled:
 		c.Status = StatusDisabled
 	}
-	c.Cause, c.Since, c.From = Cause{}, r.Time, r.Seq
+	if c.Status == StatusUnknown || c.Status != before {
+		c.Since = r.Time
+	}
 }

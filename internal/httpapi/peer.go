@@ -20,6 +20,8 @@ const (
 	peerTag   = "peers"
 )
 
+const oneMaintenance = "Its time counts as maintenance alone in the uptime. A peer has one at a time: another that was announced is taken back with it. An external peer, which is not probed, has none."
+
 func (a *api) peerRoutes() {
 	write := []domain.Code{domain.NotFound, domain.Gone, domain.Exists, domain.Stale, domain.Unsupported}
 	register(a, operation{
@@ -62,8 +64,8 @@ func (a *api) peerRoutes() {
 		{domain.EnablePeer{}, "enable-peer", http.MethodPost, peerPath + "/enable", "Enable a peer", "Restores its trusted-server entry.", nil},
 		{domain.DisablePeer{}, "disable-peer", http.MethodPost, peerPath + "/disable", "Disable a peer", "Keeps the peer and withdraws its trusted-server entry.", nil},
 		{domain.AcknowledgePeerNotice{}, "acknowledge-notice", http.MethodPost, peerPath + "/acknowledge", "Tick the notice of a peer off", "Says that the other side was told of what changed here.", nil},
-		{domain.ScheduleMaintenance{}, "schedule-maintenance", http.MethodPost, peerPath + "/maintenance", "Announce a maintenance of a peer", "", maintenanceDoc()},
-		{domain.CancelMaintenance{}, "cancel-maintenance", http.MethodDelete, peerPath + "/maintenance", "Take the maintenance of a peer back", "", nil},
+		{domain.ScheduleMaintenance{}, "schedule-maintenance", http.MethodPost, peerPath + "/maintenance", "Announce a maintenance of a peer", oneMaintenance, maintenanceDoc()},
+		{domain.CancelMaintenance{}, "cancel-maintenance", http.MethodDelete, peerPath + "/maintenance", "Take the maintenance of a peer back", "One that is over took place and stays; nothing changes then.", nil},
 	} {
 		register(a, operation{
 			id: o.id, tag: peerTag, right: access.ChangePeers, method: o.method, path: o.path, summary: o.summary, about: o.about,

@@ -36,11 +36,7 @@ func (a *api) presenceRoutes() {
 }
 
 func (a *api) checkPresence(ctx context.Context, c *call) (*reply[PresenceCheck], error) {
-	ent, id, err := c.peer()
-	if err != nil {
-		return nil, err
-	}
-	row, err := c.livingPeer(ctx, ent, id)
+	row, err := c.livingPeer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +66,7 @@ func (c *call) presenceFacts(ctx context.Context, row readmodel.Peer) (domain.Pr
 		Enterprise: row.Enterprise, Deployment: local.Server.Deployment,
 		LocalHostname: local.Server.Hostname, LocalAddress: local.Server.Address, LocalVersion: local.Server.Version,
 		Type: row.Type, Enabled: row.Enabled, Hostname: row.Hostname, PeerEnterprise: row.PeerEnterpriseID, PeerVersion: row.Version,
-		Host: row.Host,
+		Host: row.Host, Cause: row.Cause,
 	}
 	if row.Type == events.PeerExternal {
 		return f, nil
@@ -80,9 +76,6 @@ func (c *call) presenceFacts(ctx context.Context, row readmodel.Peer) (domain.Pr
 	}
 	if f.Probe, err = c.lastSample(ctx, row); err != nil {
 		return f, err
-	}
-	if f.Probe == nil && row.Status == events.StatusUnknown {
-		f.NotProbed = row.Cause.Message
 	}
 	f.Other, err = c.otherSide(ctx, local, row)
 	return f, err

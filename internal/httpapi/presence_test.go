@@ -143,11 +143,29 @@ func TestPresence_saysWhyNobodyProbes(t *testing.T) {
 	p.directory.peer.Status = events.StatusUnknown
 	p.directory.peer.Cause = events.Cause{Layer: "policy", Code: "not_probed", Message: "no prober is running"}
 	got := checks(t, ask(p.api(t), "GET", presenceURL, ""))
-	if dns := got["dns"]; dns.Result != domain.CheckUnknown || !strings.Contains(dns.Evidence, "no prober is running") {
+	if dns := got["dns"]; dns.Result != domain.CheckUnknown || !strings.Contains(dns.Evidence, "no prober is running") || *dns.Fix != "See that a prober runs." {
 		t.Errorf("dns is %+v", dns)
 	}
 	if entry := got["trusted_entry"]; entry.Result != domain.CheckFailed {
 		t.Errorf("an entry that names nothing is %+v", entry)
+	}
+}
+
+// TestPresence_neverSaysOkWhereTheRowTellsAnother: the row is of a later probe
+// than the last sample that is there, or of one without its cause.
+func TestPresence_neverSaysOkWhereTheRowTellsAnother(t *testing.T) {
+	for code, step := range map[string]string{
+		domain.CauseAddressDrift: "trusted_entry", domain.CauseNameDrift: "trusted_entry", domain.CauseCertificateExpiring: "tls",
+	} {
+		p := newProbing()
+		p.directory.trusted.Host = p.directory.peer.Host
+		p.directory.peer.Status, p.directory.peer.Cause = events.StatusDegraded, events.Cause{Layer: "tls", Code: code, Message: "Look at it."}
+		p.samples = func(events.EnterpriseID, events.PeerID, int) ([]events.Sample, error) {
+			return []events.Sample{{ConfigSeq: 41, Started: noon(), OK: true, Steps: []events.Step{{Layer: "tls", OK: true, Message: "fine"}}}}, nil
+		}
+		if got := checks(t, ask(p.api(t), "GET", presenceURL, ""))[step]; got.Result != domain.CheckFailed || got.Evidence != "Look at it." {
+			t.Errorf("%s: %+v", code, got)
+		}
 	}
 }
 

@@ -33,33 +33,25 @@ type Step struct {
 	TookMS  float64 `json:"took_ms" doc:"Milliseconds."`
 }
 
-// ProbeResult is what a look at a peer has found, and what follows from it.
-type ProbeResult struct {
-	Steps       []Step        `json:"steps" nullable:"false" doc:"From the bottom; the last one is where it ended."`
-	OK          bool          `json:"ok" doc:"The peer answered on every layer."`
-	Cause       *StatusCause  `json:"cause" doc:"What failed or, of a peer that answered, needs attention."`
-	Status      events.Status `json:"status" enum:"unknown,up,degraded,down,disabled" doc:"Of the peer, after this."`
-	StatusCause *StatusCause  `json:"status_cause"`
-	Version     *string       `json:"version" doc:"That it showed; null: none." example:"9.7.1"`
-	Certificate *Certificate  `json:"certificate" doc:"That it showed; null: none."`
-	Addresses   []string      `json:"addresses" nullable:"false" doc:"That the hostname stands for." example:"192.0.2.20"`
-	LatencyMS   *float64      `json:"latency_ms" doc:"Milliseconds from the first connect to the answer; null: there was none."`
-	StartedAt   time.Time     `json:"started_at"`
-	Prober      string        `json:"prober" doc:"Which prober looked."`
-	Sequence    events.Seq    `json:"sequence" doc:"Of the event that it led to; 0: it changed nothing."`
-}
-
-// TestResult is what a look at a server has found that need not be a peer's.
+// TestResult is what a look at a server has found, which need not be a peer's.
 type TestResult struct {
 	Steps       []Step       `json:"steps" nullable:"false" doc:"From the bottom; the last one is where it ended."`
-	OK          bool         `json:"ok" doc:"The server answered on every layer."`
-	Cause       *StatusCause `json:"cause" doc:"What failed or, of a server that answered, needs attention."`
+	OK          bool         `json:"ok" doc:"It answered on every layer."`
+	Cause       *StatusCause `json:"cause" doc:"What failed or, when it answered, needs attention."`
 	Version     *string      `json:"version" doc:"That it showed; null: none." example:"9.7.1"`
 	Certificate *Certificate `json:"certificate" doc:"That it showed; null: none."`
 	Addresses   []string     `json:"addresses" nullable:"false" doc:"That the hostname stands for." example:"192.0.2.20"`
 	LatencyMS   *float64     `json:"latency_ms" doc:"Milliseconds from the first connect to the answer; null: there was none."`
 	StartedAt   time.Time    `json:"started_at"`
 	Prober      string       `json:"prober" doc:"Which prober looked."`
+}
+
+// ProbeResult is what a look at a peer has found, and what follows from it.
+type ProbeResult struct {
+	TestResult
+	Status      *string      `json:"status" enum:"unknown,up,degraded,down,disabled" doc:"Of the peer, after this; null: it is what it was."`
+	StatusCause *StatusCause `json:"status_cause"`
+	Sequence    events.Seq   `json:"sequence" doc:"Of the event that it led to; 0: it changed nothing."`
 }
 
 // TransformSchema implements huma.SchemaTransformer.
@@ -116,11 +108,7 @@ func (a *api) probeRoutes() {
 }
 
 func (a *api) probePeer(ctx context.Context, c *call) (*reply[ProbeResult], error) {
-	ent, id, err := c.peer()
-	if err != nil {
-		return nil, err
-	}
-	row, err := c.livingPeer(ctx, ent, id)
+	row, err := c.livingPeer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +120,7 @@ func (a *api) probePeer(ctx context.Context, c *call) (*reply[ProbeResult], erro
 		return nil, err
 	}
 	defer leave()
-	r, err := within(ctx, probeTimeout, func(ctx context.Context) (ProbeReport, error) { return c.Prober.Probe(ctx, ent, id) })
+	r, err := within(ctx, probeTimeout, func(ctx context.Context) (ProbeReport, error) { return c.Prober.Probe(ctx, row.Enterprise, row.ID) })
 	if err != nil {
 		return nil, probeError(err)
 	}
@@ -188,8 +176,8 @@ func (c *call) testTarget() (ProbeTarget, error) {
 
 // livingPeer reads the peer that a request is about, after min_seq; one that is
 // gone is refused with its story.
-func (c *call) livingPeer(ctx context.Context, ent events.EnterpriseID, id events.PeerID) (readmodel.Peer, error) {
-	row, err := c.anyPeer(ctx, ent, id)
+func (c *call) livingPeer(ctx context.Context) (readmodel.Peer, error) {
+	row, err := c.anyPeer(ctx)
 	if err == nil && row.Deleted != nil {
 		err = gone("The peer "+row.Description, *row.Deleted)
 	}
@@ -197,7 +185,11 @@ func (c *call) livingPeer(ctx context.Context, ent events.EnterpriseID, id event
 }
 
 // anyPeer is livingPeer for what is also told of a peer that is gone.
-func (c *call) anyPeer(ctx context.Context, ent events.EnterpriseID, id events.PeerID) (readmodel.Peer, error) {
+func (c *call) anyPeer(ctx context.Context) (readmodel.Peer, error) {
+	ent, id, err := c.peer()
+	if err != nil {
+		return readmodel.Peer{}, err
+	}
 	row, err := read(ctx, c, ent, func(ctx context.Context) (readmodel.Peer, error) { return c.Directory.Peer(ctx, ent, id) })
 	if errors.Is(err, readmodel.ErrNotFound) {
 		err = noSuch("peer", string(id))

@@ -1,17 +1,11 @@
 package httpapi
 
-import (
-	"cmp"
+import "github.com/peering/peering/internal/events"
 
-	"github.com/peering/peering/internal/events"
-)
-
+// probed shows a report. One without a status is of a prober that left it as it was.
 func (a *api) probed(r ProbeReport) ProbeResult {
-	t := a.tested(r)
 	return ProbeResult{
-		Steps: t.Steps, OK: t.OK, Cause: t.Cause, Status: cmp.Or(r.Status, events.StatusUnknown), StatusCause: causeOrNull(r.StatusCause),
-		Version: t.Version, Certificate: t.Certificate, Addresses: t.Addresses, LatencyMS: t.LatencyMS,
-		StartedAt: t.StartedAt, Prober: t.Prober, Sequence: r.Sequence,
+		TestResult: a.tested(r), Status: orNull(string(r.Status)), StatusCause: causeOrNull(r.StatusCause), Sequence: r.Sequence,
 	}
 }
 

@@ -44,6 +44,16 @@ func TestProbe_answersWithWhatWasFound(t *testing.T) {
 	}
 }
 
+// TestProbe_withoutAStatusItIsWhatItWas: unknown would be another.
+func TestProbe_withoutAStatusItIsWhatItWas(t *testing.T) {
+	p := newProbing()
+	p.prober.report.Status, p.prober.report.StatusCause = "", events.Cause{}
+	r := into[map[string]any](t, ask(p.api(t), "POST", probeURL, ""))
+	if status, there := r["status"]; !there || status != nil || r["status_cause"] != nil {
+		t.Errorf("got %v", r)
+	}
+}
+
 func TestProbe_ofAPeerThatIsUpHasNoCause(t *testing.T) {
 	p := newProbing()
 	p.prober.report = ProbeReport{OK: true, Status: events.StatusUp, Version: "9.8", LatencyMS: 31.5, Started: noon(), Prober: "host-2"}

@@ -48,18 +48,17 @@ func (a *api) sampleRoutes() {
 }
 
 func (a *api) listSamples(ctx context.Context, c *call) (*reply[List[Sample]], error) {
-	ent, id, err := c.peer()
+	row, err := c.livingPeer(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := c.livingPeer(ctx, ent, id); err != nil {
 		return nil, err
 	}
 	limit := int(c.number("limit"))
 	if limit == 0 {
 		limit = events.SamplesPerPeer
 	}
-	list, err := within(ctx, readTimeout, func(ctx context.Context) ([]events.Sample, error) { return c.Samples.Samples(ctx, ent, id, limit) })
+	list, err := within(ctx, readTimeout, func(ctx context.Context) ([]events.Sample, error) {
+		return c.Samples.Samples(ctx, row.Enterprise, row.ID, limit)
+	})
 	if err != nil {
 		return nil, err
 	}

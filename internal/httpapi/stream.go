@@ -56,7 +56,8 @@ func (a *api) streamRoutes() {
 		summary: "Follow events as they happen",
 		about: "Server-sent events. The data of each is an event, or its summary for a token that may not read the history; the id is its sequence. " +
 			"An event is sent after every list shows it. Whoever comes back with Last-Event-ID misses nothing, and may see an event again. " +
-			"Events named ping say up to which sequence everything was sent. A reader who does not keep up is cut off, and goes on by coming back.",
+			"Events named ping say up to which sequence everything was sent. A reader who does not keep up is cut off, and goes on by coming back. " +
+			"That nobody probes a peer, or somebody does again, is no event: reads show it as the status unknown with the cause not_probed.",
 		params: []*huma.Param{
 			textParam("enterprise", "Only events of this enterprise."),
 			textParam("peer", "Only events about this peer."),

@@ -54,7 +54,7 @@ type MaintenanceWindow struct {
 	End         time.Time  `json:"end"`
 	Note        *string    `json:"note" doc:"Why, as it was announced."`
 	By          string     `json:"by" doc:"Who announced it."`
-	CancelledAt *time.Time `json:"cancelled_at" doc:"When it was taken back or replaced, or its peer deleted; null: it was not."`
+	CancelledAt *time.Time `json:"cancelled_at" doc:"When it was taken back or replaced, or its peer deleted, before its end; null: it was not."`
 }
 
 func (a *api) timelineRoutes() {
@@ -93,12 +93,12 @@ func (a *api) listMaintenances(ctx context.Context, c *call) (*reply[List[Mainte
 func timelinePage[Row, T any](ctx context.Context, c *call,
 	list func(context.Context, events.EnterpriseID, events.PeerID, readmodel.TimelineQuery) (readmodel.Page[Row], error), show func(Row) T,
 ) (*reply[List[T]], error) {
-	ent, id, err := c.timelinePeer(ctx)
+	row, err := c.timelinePeer(ctx)
 	if err != nil {
 		return nil, err
 	}
 	q := readmodel.TimelineQuery{Limit: int(c.number("limit")), Cursor: c.query.Get("cursor")}
-	page, err := within(ctx, readTimeout, func(ctx context.Context) (readmodel.Page[Row], error) { return list(ctx, ent, id, q) })
+	page, err := within(ctx, readTimeout, func(ctx context.Context) (readmodel.Page[Row], error) { return list(ctx, row.Enterprise, row.ID, q) })
 	if errors.Is(err, readmodel.ErrNotFound) {
 		err = nil // the directory knows the peer, and the timeline not yet
 	}
@@ -108,20 +108,17 @@ func timelinePage[Row, T any](ctx context.Context, c *call,
 	return listOf(page, show), nil
 }
 
-// timelinePeer returns the peer of the path, after the timeline shows min_seq of
-// it. It may be one that is gone.
-func (c *call) timelinePeer(ctx context.Context) (events.EnterpriseID, events.PeerID, error) {
-	ent, id, err := c.peer()
+// timelinePeer reads the peer of the path, after the timeline shows min_seq of it.
+// It may be one that is gone.
+func (c *call) timelinePeer(ctx context.Context) (readmodel.Peer, error) {
+	row, err := c.anyPeer(ctx)
 	if err != nil {
-		return "", "", err
-	}
-	if _, err := c.anyPeer(ctx, ent, id); err != nil {
-		return "", "", err
+		return readmodel.Peer{}, err
 	}
 	if min := events.Seq(c.number("min_seq")); min > 0 { // #nosec G115 -- not negative
-		err = awaiting(ctx, ent, min, c.Timeline.Await)
+		err = awaiting(ctx, row.Enterprise, min, c.Timeline.Await)
 	}
-	return ent, id, err
+	return row, err
 }
 
 func periodOf(p readmodel.Period) Period {
@@ -131,8 +128,12 @@ func periodOf(p readmodel.Period) Period {
 	}
 }
 
+// windowOf shows a maintenance. One that was over before another was announced,
+// or before it was taken back, took place.
 func windowOf(w readmodel.MaintenanceWindow) MaintenanceWindow {
-	return MaintenanceWindow{
-		Sequence: w.Seq, Start: w.Start.UTC(), End: w.End.UTC(), Note: orNull(w.Note), By: w.By, CancelledAt: timeOrNull(w.CancelledAt),
+	out := MaintenanceWindow{Sequence: w.Seq, Start: w.Start.UTC(), End: w.End.UTC(), Note: orNull(w.Note), By: w.By}
+	if w.CancelledAt.Before(w.End) {
+		out.CancelledAt = timeOrNull(w.CancelledAt)
 	}
+	return out
 }

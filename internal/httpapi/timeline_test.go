@@ -48,10 +48,12 @@ func TestMaintenances_readInFull(t *testing.T) {
 	p.timeline.windows = []readmodel.MaintenanceWindow{
 		{Seq: 9, Start: noon(), End: noon().Add(time.Hour), Note: "upgrade", By: "bob", CancelledAt: noon().Add(time.Minute)},
 		{Seq: 4, Start: noon(), End: noon().Add(time.Hour), By: "eve"},
+		{Seq: 2, Start: noon().Add(-time.Hour), End: noon(), By: "eve", CancelledAt: noon()}, // it was over
 	}
 	want := object(t, `{"items":[
 		{"sequence":9,"start":"2026-03-01T12:00:00Z","end":"2026-03-01T13:00:00Z","note":"upgrade","by":"bob","cancelled_at":"2026-03-01T12:01:00Z"},
-		{"sequence":4,"start":"2026-03-01T12:00:00Z","end":"2026-03-01T13:00:00Z","note":null,"by":"eve","cancelled_at":null}],
+		{"sequence":4,"start":"2026-03-01T12:00:00Z","end":"2026-03-01T13:00:00Z","note":null,"by":"eve","cancelled_at":null},
+		{"sequence":2,"start":"2026-03-01T11:00:00Z","end":"2026-03-01T12:00:00Z","note":null,"by":"eve","cancelled_at":null}],
 		"next_cursor":null,"sequence":77}`)
 	if diff := cmp.Diff(want, into[map[string]any](t, ask(p.api(t), "GET", absencesURL, ""))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

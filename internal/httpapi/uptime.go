@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +19,8 @@ const (
 	// uptimeSpan is what is measured when nobody says since when.
 	uptimeSpan = 30 * 24 * time.Hour
 	// maxUptimeSpan bounds how much is read and added up for one answer.
-	maxUptimeSpan = 5 * 366 * 24 * time.Hour
+	maxUptimeDays = 5 * 366
+	maxUptimeSpan = maxUptimeDays * 24 * time.Hour
 )
 
 // Uptime is how long a peer was in each status. The time of an announced
@@ -46,7 +48,8 @@ func (a *api) uptimeRoutes() {
 		id: "show-uptime", tag: peerTag, method: http.MethodGet, path: uptimePath, needs: []need{theDirectory, theTimeline},
 		summary: "Show the uptime of a peer",
 		about: "How long the peer was in each status per day, week or month in UTC, and in all. What nobody knew counts neither for it nor against it. " +
-			"It stays when the peer is gone.",
+			"It stays when the peer is gone. At most " +
+			strconv.Itoa(maxUptimeDays) + " days, in at most " + strconv.Itoa(domain.MaxWindows) + " spans. 422: it is more, or the peer is external, which is not probed.",
 		params: readParams(enterpriseParam(), peerParam(),
 			textParam("by", "The spans; day when not given.", "day", "week", "month"),
 			textParam("from", "Since when: a time (RFC 3339 with offset); 30 days before to when not given."),
@@ -68,11 +71,14 @@ func (a *api) showUptime(ctx context.Context, c *call) (*reply[UptimeReport], er
 	if err != nil {
 		return nil, err
 	}
-	ent, id, err := c.timelinePeer(ctx)
-	if err != nil {
+	row, err := c.timelinePeer(ctx)
+	switch {
+	case err != nil:
 		return nil, err
+	case row.Type == events.PeerExternal:
+		return nil, problem(domain.Invalid, "", "The peer %q is external: it is not probed, and there is no uptime of it.", row.Description)
 	}
-	periods, away, err := c.between(ctx, ent, id, within)
+	periods, away, err := c.between(ctx, row.Enterprise, row.ID, within)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +158,7 @@ func (c *call) span(now time.Time) (domain.Window, error) {
 	case !from.Before(to):
 		return domain.Window{}, problem(domain.Invalid, "from", "must be before %s, the end of the time asked about", to.UTC().Format(time.RFC3339))
 	case to.Sub(from) > maxUptimeSpan:
-		return domain.Window{}, problem(domain.Invalid, "from", "must be at most %d days before the end of the time asked about", int(maxUptimeSpan/(24*time.Hour)))
+		return domain.Window{}, problem(domain.Invalid, "from", "must be at most %d days before the end of the time asked about", maxUptimeDays)
 	}
 	return domain.Window{From: from.UTC(), To: to.UTC()}, nil
 }

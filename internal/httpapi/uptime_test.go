@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -120,6 +121,16 @@ func TestUptime_theSpanIsChecked(t *testing.T) {
 	}
 	if len(p.timeline.asked) != 0 {
 		t.Errorf("asked for %v", p.timeline.asked)
+	}
+}
+
+func TestUptime_thereIsNoneOfAnExternalPeer(t *testing.T) {
+	p := newProbing()
+	p.directory.peer.Type, p.directory.peer.Description = events.PeerExternal, "Partner"
+	a := ask(p.api(t), "GET", uptimeURL, "")
+	wantProblem(t, a, 422, domain.Invalid, "")
+	if !strings.Contains(a.Body, "is external: it is not probed") || len(p.timeline.asked) != 0 {
+		t.Errorf("got %s, asked for %v", a.Body, p.timeline.asked)
 	}
 }
 
