@@ -121,9 +121,9 @@ func TestCheckPresence_rules(t *testing.T) {
 		}, "ooo???oo", "versions", "9.4 or later", ""},
 		"nobody probes": {
 			func(f *domain.PresenceFacts) { f.Probe = nil; unprobed(f) }, "ooo???oo",
-			"connect", "Not tried: no prober is running.", "See that a prober runs.",
+			"connect", "Not tried: no prober is running.", "See that a prober runs and can report: /health says what is in its way.",
 		},
-		"nobody probes any more":           {func(f *domain.PresenceFacts) { unprobed(f); f.Now = f.Now.Add(time.Hour) }, "ooo???oo", "tls", "The layer tls is in order (60 minutes ago). Not probed now: no prober is running.", "See that a prober runs."},
+		"nobody probes any more":           {func(f *domain.PresenceFacts) { unprobed(f); f.Now = f.Now.Add(time.Hour) }, "ooo???oo", "tls", "The layer tls is in order (60 minutes ago). Not probed now: no prober is running.", "See that a prober runs and can report: /health says what is in its way."},
 		"nobody probes since a moment ago": {unprobed, "oooooooo", "tls", "The layer tls is in order (12 seconds ago). Not probed now: no prober is running.", ""},
 		"a reason that begins with a name": {
 			func(f *domain.PresenceFacts) {

@@ -61,7 +61,7 @@ func (f PresenceFacts) found(name string) PresenceStep {
 // again is what brings a probe that tells how things are.
 func (f PresenceFacts) again() string {
 	if f.Cause.Code == CauseNotProbed {
-		return "See that a prober runs."
+		return "See that a prober runs and can report: /health says what is in its way."
 	}
 	return "Probe the peer now."
 }

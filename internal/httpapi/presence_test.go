@@ -143,7 +143,7 @@ func TestPresence_saysWhyNobodyProbes(t *testing.T) {
 	p.directory.peer.Status = events.StatusUnknown
 	p.directory.peer.Cause = events.Cause{Layer: "policy", Code: "not_probed", Message: "no prober is running"}
 	got := checks(t, ask(p.api(t), "GET", presenceURL, ""))
-	if dns := got["dns"]; dns.Result != domain.CheckUnknown || !strings.Contains(dns.Evidence, "no prober is running") || *dns.Fix != "See that a prober runs." {
+	if dns := got["dns"]; dns.Result != domain.CheckUnknown || !strings.Contains(dns.Evidence, "no prober is running") || *dns.Fix != "See that a prober runs and can report: /health says what is in its way." {
 		t.Errorf("dns is %+v", dns)
 	}
 	if entry := got["trusted_entry"]; entry.Result != domain.CheckFailed {

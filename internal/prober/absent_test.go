@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/probe"
 )
@@ -85,7 +86,7 @@ func TestUnwatched_aTimeInWhichNobodyProbedIsInTheLog(t *testing.T) {
 			w.wantSound(peerID(i))
 			list := w.reported(peerID(i))
 			gap := list[len(list)-2]
-			if gap.Cause.Code != CauseNotProbed || gap.Since.Sub(stopped).Abs() > 2*time.Second {
+			if gap.Cause.Code != domain.CauseNotProbed || gap.Since.Sub(stopped).Abs() > 2*time.Second {
 				t.Errorf("%s: %+v, stopped at %s", peerID(i), gap, stopped)
 			}
 		}

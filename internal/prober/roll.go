@@ -8,12 +8,9 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
 )
-
-// CauseNotProbed is the code of the cause of a status that is unknown because
-// nobody probes.
-const CauseNotProbed = "not_probed"
 
 // deafMessage says that this process cannot know.
 const deafMessage = "The probers cannot be heard from here: the log does not answer."
@@ -164,5 +161,5 @@ func (r *Roll) nobody(starting bool) Absence {
 }
 
 func absence(since time.Time, message string) Absence {
-	return Absence{Since: since, Cause: events.Cause{Layer: events.LayerPolicy, Code: CauseNotProbed, Message: message}}
+	return Absence{Since: since, Cause: events.Cause{Layer: events.LayerPolicy, Code: domain.CauseNotProbed, Message: message}}
 }

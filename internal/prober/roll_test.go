@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
 )
 
@@ -50,7 +51,7 @@ func TestRoll_whenPeersAreNotProbed(t *testing.T) {
 				if absent != (tt.message != "") {
 					t.Fatalf("absent: %t", absent)
 				}
-				if absent && (got.Cause != events.Cause{Layer: events.LayerPolicy, Code: CauseNotProbed, Message: tt.message} || !got.Since.Equal(tt.since)) {
+				if absent && (got.Cause != events.Cause{Layer: events.LayerPolicy, Code: domain.CauseNotProbed, Message: tt.message} || !got.Since.Equal(tt.since)) {
 					t.Errorf("%+v", got)
 				}
 			})

@@ -32,7 +32,7 @@ func (p *Prober) unwatched(known *peer, t *Target, res *probe.Result) []events.E
 	if since.IsZero() || before.Status == events.StatusUnknown || since.Before(before.Since) {
 		return nil
 	}
-	cause := events.Cause{Layer: events.LayerPolicy, Code: CauseNotProbed, Message: "No prober was running."}
+	cause := events.Cause{Layer: events.LayerPolicy, Code: domain.CauseNotProbed, Message: "No prober was running."}
 	nobody := &domain.Change{To: events.StatusUnknown, Cause: cause, Since: since}
 	t.Connection.Status, t.Connection.Cause, t.Connection.Since = nobody.To, nobody.Cause, nobody.Since
 	known.judgement = domain.NewJudgement(t.Connection, t.Flips)
