@@ -232,14 +232,16 @@ func (f *timelineFold) schedule(c *connectionRow, r events.Recorded, e events.Pe
 }
 
 // endMaintenance notes that the maintenance at hand was cancelled or replaced, or
-// has gone with its peer.
+// has gone with its peer. That its row is missing is for a comparison with the log
+// to find: nothing that follows depends on it.
 func (f *timelineFold) endMaintenance(c *connectionRow, r events.Recorded) {
 	if c.Maintenance == 0 {
 		return
 	}
-	m := f.maintenances.get(c.maintenance())
-	m.EndedAt, m.LastSeq = max(micros(r.Time), 1), integer(r.Seq) // nought: it was not ended
-	f.maintenances.touch(m.key())
+	if m := f.maintenances.get(c.maintenance()); m != nil {
+		m.EndedAt, m.LastSeq = max(micros(r.Time), 1), integer(r.Seq) // nought: it was not ended
+		f.maintenances.touch(m.key())
+	}
 	c.Maintenance = 0
 }
 

@@ -166,6 +166,32 @@ func TestTimeline_maintenancesAreKept(t *testing.T) {
 	})
 }
 
+// TestTimeline_goesOnWithoutAMaintenanceThatIsMissing from tables that were
+// damaged, however it would have ended.
+func TestTimeline_goesOnWithoutAMaintenanceThatIsMissing(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		c := newChronicle(t, d)
+		plan := func(peer events.PeerID) events.Event {
+			return events.PeerMaintenanceScheduled{Peer: peer, Start: at(100), End: at(200)}
+		}
+		c.happens(acme, added("p1", "Lyon"), added("p2", "Oslo"), added("p3", "Rome"), added("p4", "Bern"),
+			plan("p1"), plan("p2"), plan("p3"), plan("p4")) // 5 to 8
+		d.Exec(t, "DELETE FROM timeline_v1_g1_maintenances")
+		c.lease = acquireOf(t, c.DB, timeline{}) // who knows nothing of them yet
+		last := c.happens(acme, plan("p1"), events.PeerMaintenanceCancelled{Peer: "p2"}, events.PeerDeleted{Peer: "p3"}, events.EnterpriseRemoved{})
+		for peer, want := range map[events.PeerID][]MaintenanceWindow{
+			"p1": {{Seq: 9, Start: at(100), End: at(200), By: domaintest.Actor, CancelledAt: at(last)}}, "p2": nil, "p3": nil, "p4": nil,
+		} {
+			if diff := cmp.Diff(want, must(c.Timeline().windowsOf(acme, peer, 9))(t)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", peer, diff)
+			}
+			if list := must(c.Timeline().periodsOf(acme, peer, 9))(t); len(list) != 2 || !list[0].Ended {
+				t.Errorf("%s: %+v", peer, list)
+			}
+		}
+	})
+}
+
 // TestEffective_isWhatWasLeftOfAMaintenance when it was cancelled.
 func TestEffective_isWhatWasLeftOfAMaintenance(t *testing.T) {
 	for _, c := range []struct {
