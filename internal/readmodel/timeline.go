@@ -110,14 +110,21 @@ func (f *timelineFold) load(ctx context.Context, tx *sqlx.Tx, planned []peerKey,
 		if err := f.connections.loadWhere(ctx, tx, f.generation, "enterprise = ? AND deleted = 0", ent); err != nil {
 			return err
 		}
-		if err := f.maintenances.loadWhere(ctx, tx, f.generation, "enterprise = ? AND ended_at = 0", ent); err != nil {
-			return err
+	}
+	at := func(c *connectionRow) {
+		if c != nil && c.Maintenance != 0 {
+			f.maintenances.want(c.maintenance())
 		}
 	}
 	for _, k := range planned {
-		if c := f.connections.get(k); c != nil && c.Maintenance != 0 {
-			f.maintenances.want(c.maintenance())
-		}
+		at(f.connections.get(k))
+	}
+	if len(removed) > 0 {
+		f.connections.each(func(c *connectionRow) {
+			if slices.Contains(removed, c.Enterprise) {
+				at(c)
+			}
+		})
 	}
 	return f.maintenances.load(ctx, f.dialect, tx, f.generation)
 }
@@ -232,13 +239,13 @@ func (f *timelineFold) schedule(c *connectionRow, r events.Recorded, e events.Pe
 }
 
 // endMaintenance notes that the maintenance at hand was cancelled or replaced, or
-// has gone with its peer. That its row is missing is for a comparison with the log
+// has gone with its peer; one that was over before took place as announced. That its row is missing is for a comparison with the log
 // to find: nothing that follows depends on it.
 func (f *timelineFold) endMaintenance(c *connectionRow, r events.Recorded) {
 	if c.Maintenance == 0 {
 		return
 	}
-	if m := f.maintenances.get(c.maintenance()); m != nil {
+	if m := f.maintenances.get(c.maintenance()); m != nil && m.Ends > micros(r.Time) {
 		m.EndedAt, m.LastSeq = max(micros(r.Time), 1), integer(r.Seq) // nought: it was not ended
 		f.maintenances.touch(m.key())
 	}

@@ -22,7 +22,7 @@ type history struct {
 	live       bool
 	periods    []Period // oldest first
 	windows    []MaintenanceWindow
-	planned    bool // the last window is neither cancelled nor replaced
+	planned    bool // the last window is at hand, or was over
 }
 
 func (s *history) begin(r events.Recorded, p Period) {
@@ -37,8 +37,8 @@ func (s *history) begin(r events.Recorded, p Period) {
 }
 
 func (s *history) endWindow(at time.Time) {
-	if s.planned {
-		s.windows[len(s.windows)-1].CancelledAt = at
+	if n := len(s.windows); s.planned && at.Before(s.windows[n-1].End) {
+		s.windows[n-1].CancelledAt = at
 	}
 	s.planned = false
 }

@@ -29,7 +29,7 @@ type MaintenanceWindow struct {
 	Start, End  time.Time
 	Note        string
 	By          string
-	CancelledAt time.Time // when it was cancelled or replaced, or its peer deleted; zero: it was not
+	CancelledAt time.Time // when it was cancelled or replaced, or its peer deleted, before its end; zero: it was not
 }
 
 // Effective is the time in which the maintenance held: one that was cancelled

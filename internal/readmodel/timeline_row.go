@@ -40,7 +40,7 @@ type maintenanceRow struct {
 	Ends       int64               `db:"ends"`
 	Note       string              `db:"note"`
 	Actor      string              `db:"actor"`
-	EndedAt    int64               `db:"ended_at"` // when it was cancelled or replaced; 0: it was not
+	EndedAt    int64               `db:"ended_at"` // when it was cancelled or replaced before its end; 0: it was not
 	LastSeq    int64               `db:"last_seq"`
 }
 

@@ -153,7 +153,7 @@ func TestTimeline_maintenancesAreKept(t *testing.T) {
 		want := []MaintenanceWindow{
 			{Seq: 28, Start: at(40), End: at(50), By: by, CancelledAt: at(29)},
 			{Seq: 24, Start: at(30), End: at(60), Note: "move", By: by, CancelledAt: at(26)},
-			{Seq: 3, Start: at(12), End: at(22), Note: "fans", By: by, CancelledAt: at(24)},
+			{Seq: 3, Start: at(12), End: at(22), Note: "fans", By: by}, // it was over when it was replaced
 			{Seq: 2, Start: at(10), End: at(20), Note: "disks", By: by, CancelledAt: at(3)},
 		}
 		if diff := cmp.Diff(want, must(c.Timeline().windowsOf(acme, "p1", 3))(t)); diff != "" {
@@ -162,6 +162,34 @@ func TestTimeline_maintenancesAreKept(t *testing.T) {
 		_, windows, err := c.Timeline().Between(t.Context(), acme, "p1", at(0), at(99))
 		if diff := cmp.Diff(want[2:3], windows); err != nil || diff != "" {
 			t.Errorf("what held: %v (-want +got):\n%s", err, diff)
+		}
+	})
+}
+
+// TestTimeline_aMaintenanceThatWasOverTookPlace, whatever happened then: it was
+// not cancelled.
+func TestTimeline_aMaintenanceThatWasOverTookPlace(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		for ends, over := range map[events.Seq]bool{3: true, 4: true, 5: false} {
+			for what, end := range map[string]events.Event{
+				"cancelled": events.PeerMaintenanceCancelled{Peer: "p1"}, "deleted": events.PeerDeleted{Peer: "p1"}, "removed": events.EnterpriseRemoved{},
+				"replaced": events.PeerMaintenanceScheduled{Peer: "p1", Start: at(1), End: at(99)},
+			} {
+				ent := events.EnterpriseID(fmt.Sprintf("%s-%d", what, ends))
+				c := newChronicle(t, d)
+				c.last = must(c.State(t.Context(), timeline{}))(t).Position
+				begin := c.happens(ent, added("p1", "Lyon"))
+				plan := events.PeerMaintenanceScheduled{Peer: "p1", Start: at(begin), End: at(begin + ends - 1)}
+				last := c.happens(ent, plan, events.PeerRenamed{Peer: "p1", To: "x"}, end)
+				want := at(last)
+				if over {
+					want = time.Time{}
+				}
+				list := must(c.Timeline().windowsOf(ent, "p1", 9))(t)
+				if got := list[len(list)-1]; got.CancelledAt != want {
+					t.Errorf("%s at %s, its end at %s: cancelled at %s", what, at(last), got.End, got.CancelledAt)
+				}
+			}
 		}
 	})
 }
