@@ -259,6 +259,40 @@ func TestTimeline_eventsThatCannotFollowAreRefused(t *testing.T) {
 	})
 }
 
+// TestTimeline_aProbeFitsWhereItFitsTheDirectory: what one of them passes over the
+// other does not hold the enterprise for.
+func TestTimeline_aProbeFitsWhereItFitsTheDirectory(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		db := open(t, d)
+		for _, p := range []Projection{directory{}, timeline{}} {
+			must(db.Prepare(t.Context(), p))(t)
+		}
+		for name, c := range map[string]struct {
+			given []events.Event
+			fits  bool
+		}{
+			"a peer that is there":                      {[]events.Event{registered(acme), added("p1", "Lyon")}, true},
+			"one that was deleted":                      {[]events.Event{registered(acme), added("p1", "Lyon"), events.PeerDeleted{Peer: "p1"}}, true},
+			"one that went with its enterprise":         {[]events.Event{registered(acme), added("p1", "Lyon"), events.EnterpriseRemoved{}}, true},
+			"one that went before its enterprise":       {[]events.Event{registered(acme), added("p1", "Lyon"), events.PeerDeleted{Peer: "p1"}, events.EnterpriseRemoved{}}, true},
+			"one of before, the enterprise there again": {[]events.Event{registered(acme), added("p1", "Lyon"), events.EnterpriseRemoved{}, registered(acme)}, true},
+			"one that never was":                        {[]events.Event{registered(acme), added("p2", "Oslo")}, false},
+			"one that never was in a removed one":       {[]events.Event{registered(acme), added("p2", "Oslo"), events.EnterpriseRemoved{}}, false},
+			"one of no enterprise":                      {nil, false},
+		} {
+			log := record(acme, 1, append(c.given, status("p1", events.StatusUp, 99))...)
+			for _, p := range []Projection{directory{}, timeline{}} {
+				l := must(db.Build(t.Context(), p, "builder"))(t)
+				err := write(t, l, events.Seq(len(log)), log...)
+				var misfit *MisfitError
+				if fits := err == nil; fits != c.fits || !fits && !errors.As(err, &misfit) {
+					t.Errorf("%s, %s: %v", name, p.Name(), err)
+				}
+			}
+		}
+	})
+}
+
 // TestTimeline_whatComesAgainChangesNothing, alone or together with what is new.
 func TestTimeline_whatComesAgainChangesNothing(t *testing.T) {
 	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
