@@ -63,7 +63,14 @@ func (s *history) tell(r events.Recorded) {
 	case events.PeerMaintenanceCancelled:
 		s.endWindow(r.Time)
 	}
+	before := s.connection
 	if s.connection.Apply(r) {
+		if s.connection.Since.Before(before.Since) {
+			s.connection.Since = before.Since
+		}
+		if !s.connection.Counts(s.connection.From) && s.connection.Status == before.Status && s.connection.Since.Equal(before.Since) {
+			return
+		}
 		p := Period{Status: s.connection.Status, Cause: s.connection.Cause, Since: s.connection.Since}
 		if e, ok := r.Event.(events.PeerStatusChanged); ok {
 			p.ProbeStarted = e.ProbeStarted
@@ -203,6 +210,35 @@ func TestTimeline_tablesAreAFunctionOfTheLog(t *testing.T) {
 			}
 			if _, err := f.Timeline().periodsOf(acme, "nobody", 1); !errors.Is(err, ErrNotFound) {
 				r.Fatalf("of nobody: %v", err)
+			}
+		}
+	})
+}
+
+// TestStatus_directoryAndTimelineAgree about what every peer is now and since when,
+// whatever the clocks of the probers say.
+func TestStatus_directoryAndTimelineAgree(t *testing.T) {
+	d := testkit.SQLite(t)
+	folders := []*folder{newFolder(t, d, directory{}), newFolder(t, d, timeline{})}
+	rapid.Check(t, func(r *rapid.T) {
+		log := logs().Draw(r, "log")
+		for _, f := range folders {
+			f.fold(r, t, log, rapid.IntRange(0, len(log)).Draw(r, "takeover"))
+		}
+		dir, tl := folders[0].Directory(), folders[1].Timeline()
+		for _, ent := range []events.EnterpriseID{acme, beta} {
+			page, err := dir.Peers(context.Background(), ent, PeerQuery{})
+			if err != nil {
+				r.Fatal(err)
+			}
+			for _, p := range page.Items {
+				list, err := tl.periodsOf(ent, p.ID, 9)
+				if err != nil {
+					r.Fatal(err)
+				}
+				if now := list[0]; now.Status != p.Status || now.Cause != p.Cause || now.Since != p.StatusSince || !now.Until.IsZero() {
+					r.Fatalf("%s of %s is %s (%s) since %s in the directory, and in the timeline %+v", p.ID, ent, p.Status, p.Cause, p.StatusSince, now)
+				}
 			}
 		}
 	})

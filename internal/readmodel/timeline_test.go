@@ -532,3 +532,29 @@ func TestTimeline_periodsDoNotOverlap(t *testing.T) {
 		}
 	})
 }
+
+// TestTimeline_whatIsOfTheConfigurationLasts through a change that leaves it as it
+// is; what is unknown begins anew, however the clocks of the probers are.
+func TestTimeline_whatIsOfTheConfigurationLasts(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		c := newChronicle(t, d)
+		ahead := status("p1", events.StatusUp, 1)
+		ahead.Since = at(1000)
+		c.happens(acme, added("p1", "Lyon"), ahead, events.PeerDisabled{Peer: "p1"}, events.PeerHostnameChanged{Peer: "p1", To: "a.example"},
+			events.PeerEnterpriseChanged{Peer: "p1", To: "globex-at"}, events.PeerEnabled{Peer: "p1"}, events.PeerHostnameChanged{Peer: "p1", To: "b.example"})
+		want := []Period{
+			{Seq: 1, Status: events.StatusUnknown, Since: at(1), Until: at(1000)},
+			{Seq: 2, Status: events.StatusUp, Cause: ahead.Cause, Since: at(1000), Until: at(1000)},
+			{Seq: 3, Status: events.StatusDisabled, Since: at(1000), Until: at(1000)},
+			{Seq: 6, Status: events.StatusUnknown, Since: at(1000), Until: at(1000)},
+			{Seq: 7, Status: events.StatusUnknown, Since: at(1000)},
+		}
+		if diff := cmp.Diff(want, c.periods()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		c.happens(acme, status("p1", events.StatusUp, 6)) // about another hostname
+		if diff := cmp.Diff(want, c.periods()); diff != "" {
+			t.Errorf("a verdict about the hostname before (-want +got):\n%s", diff)
+		}
+	})
+}
