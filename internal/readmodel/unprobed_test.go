@@ -50,7 +50,7 @@ func mixed(t *testing.T, d testkit.Database) (*stage, events.Seq) {
 // shownUnprobed is what a living or deleted row shows when nobody probes.
 func shownUnprobed(p Peer, u *Unprobed) Peer {
 	if p.Deleted == nil && p.Enabled && p.Type == events.PeerMiCollab {
-		if p.Status != events.StatusUnknown && u.Since.After(p.StatusSince) {
+		if p.Status != events.StatusUnknown && (u.Since.After(p.StatusSince) || u.Since.IsZero()) {
 			p.StatusSince = u.Since
 		}
 		p.Status, p.Cause = events.StatusUnknown, u.Cause
@@ -62,7 +62,14 @@ func shownUnprobed(p Peer, u *Unprobed) Peer {
 func TestUnprobed_everyQueryTellsTheSame(t *testing.T) {
 	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
 		s, since := mixed(t, d)
-		plain, dir := s.Directory(), s.Directory().Probing(nobody(since))
+		plain := s.Directory()
+		var u *Unprobed
+		dir := s.Directory().Probing(func(ent events.EnterpriseID) *Unprobed {
+			if ent == acme {
+				return u
+			}
+			return nil
+		})
 		read := func(dir *Directory, ent events.EnterpriseID, q PeerQuery) (list []Peer) {
 			for q.Limit = 3; len(list) == 0 || q.Cursor != ""; {
 				page := must(dir.Peers(t.Context(), ent, q))(t)
@@ -73,10 +80,13 @@ func TestUnprobed_everyQueryTellsTheSame(t *testing.T) {
 			}
 			return list
 		}
-		for _, deleted := range []bool{false, true} {
+		known, unknown := nobody(since)(acme), nobody(since)(acme)
+		unknown.Since = time.Time{}
+		for i, deleted := range []bool{false, true, false, true} {
+			u = []*Unprobed{known, unknown}[i/2]
 			want := read(plain, acme, PeerQuery{Deleted: deleted})
 			for i, p := range want {
-				want[i] = shownUnprobed(p, nobody(since)(acme))
+				want[i] = shownUnprobed(p, u)
 				if diff := cmp.Diff(want[i], must(dir.Peer(t.Context(), acme, p.ID))(t)); diff != "" {
 					t.Errorf("alone (-want +got):\n%s", diff)
 				}
@@ -147,6 +157,20 @@ func TestUnprobed_sinceWhenItIsUnknown(t *testing.T) {
 			p := must(dir.Peer(t.Context(), acme, id))(t)
 			if p.Status != events.StatusUnknown || p.StatusSince != want || p.Cause.Code != "not_probed" {
 				t.Errorf("%s is %s (%s) since %s, want %s", id, p.Status, p.Cause.Code, p.StatusSince, want)
+			}
+		}
+	})
+}
+
+// TestUnprobed_sinceWhenNobodyKnows: what was known before is not what lasted.
+func TestUnprobed_sinceWhenNobodyKnows(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		s := newStage(t, d)
+		s.registers(acme, added("p1", "Up"), added("p2", "New"), status("p1", events.StatusUp, 2)) // 2, 3
+		dir := s.Directory().Probing(func(events.EnterpriseID) *Unprobed { return &Unprobed{Cause: events.Cause{Code: "not_probed"}} })
+		for id, want := range map[events.PeerID]time.Time{"p1": {}, "p2": at(3)} {
+			if p := must(dir.Peer(t.Context(), acme, id))(t); p.Status != events.StatusUnknown || p.StatusSince != want {
+				t.Errorf("%s is %s since %s, want %s", id, p.Status, p.StatusSince, want)
 			}
 		}
 	})
