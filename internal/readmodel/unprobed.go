@@ -2,6 +2,7 @@ package readmodel
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/peering/peering/internal/events"
@@ -91,6 +92,22 @@ func (u *Unprobed) count(counts map[events.Status]int) {
 			counts[events.StatusUnknown] += n
 		}
 	}
+}
+
+// bind is what a cursor has to be bound to, beside the query: rows whose order, or
+// part in the list, depends on who probes move without an event when that changes,
+// and the pages before and after would skip some or show them twice.
+func (u *Unprobed) bind(q PeerQuery) any {
+	sort := strings.TrimPrefix(q.Sort, "-")
+	switch {
+	case sort == sortSince && u != nil:
+		return []any{true, micros(u.Since)}
+	case sort == sortCause && u != nil:
+		return []any{true, u.Cause.Code != ""}
+	case sort == sortStatus, sort == sortCause, sort == sortSince, q.Status != "":
+		return u != nil
+	}
+	return nil
 }
 
 // key is what pages that were made with u differ by.

@@ -201,6 +201,50 @@ func TestUnprobed_pagesAreNotMixed(t *testing.T) {
 	}
 }
 
+// TestUnprobed_cursorsAreOfTheSameProbing: one of an order that has changed is
+// refused, as rows would be skipped or shown twice; of any other it goes on.
+func TestUnprobed_cursorsAreOfTheSameProbing(t *testing.T) {
+	s, _ := mixed(t, testkit.SQLite(t))
+	var now *Unprobed
+	dir := s.Directory().Probing(func(events.EnterpriseID) *Unprobed { return now })
+	early := &Unprobed{Since: at(20), Cause: events.Cause{Code: "a"}}
+	late := &Unprobed{Since: at(30), Cause: events.Cause{Code: "b"}}
+	bare := &Unprobed{Since: at(20)}
+	ways := []*Unprobed{nil, early, late, bare}
+	for name, c := range map[string]struct {
+		q    PeerQuery
+		same [][]*Unprobed // those between which a cursor goes on
+	}{
+		"natural":      {PeerQuery{}, [][]*Unprobed{ways}},
+		"last probe":   {PeerQuery{ListQuery: ListQuery{Sort: "-last_probe"}}, [][]*Unprobed{ways}},
+		"status":       {PeerQuery{ListQuery: ListQuery{Sort: "status"}}, [][]*Unprobed{{nil}, {early, late, bare}}},
+		"cause":        {PeerQuery{ListQuery: ListQuery{Sort: "-status_cause"}}, [][]*Unprobed{{nil}, {early, late}, {bare}}},
+		"since":        {PeerQuery{ListQuery: ListQuery{Sort: "-status_since"}}, [][]*Unprobed{{nil}, {early, bare}, {late}}},
+		"filtered":     {PeerQuery{Status: events.StatusUnknown}, [][]*Unprobed{{nil}, {early, late, bare}}},
+		"other filter": {PeerQuery{Type: events.PeerMiCollab}, [][]*Unprobed{ways}},
+	} {
+		for _, group := range c.same {
+			for _, before := range group {
+				for _, after := range ways {
+					now = before
+					q := c.q
+					q.Limit = 1
+					q.Cursor = must(dir.Peers(t.Context(), acme, q))(t).NextCursor
+					now = after
+					_, err := dir.Peers(t.Context(), acme, q)
+					if slices.Contains(group, after) {
+						if err != nil {
+							t.Errorf("%s, from %+v to %+v: %v", name, before, after, err)
+						}
+						continue
+					}
+					refused(t, err, "cursor")
+				}
+			}
+		}
+	}
+}
+
 // TestUnprobed_aReasonWithoutACodeIsSorted as one.
 func TestUnprobed_aReasonWithoutACodeIsSorted(t *testing.T) {
 	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
