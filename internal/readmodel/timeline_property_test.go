@@ -120,6 +120,22 @@ func (s *history) between(from, to time.Time) (list []Period, windows []Maintena
 	return list, windows
 }
 
+// unwatched is the same history while nobody probes.
+func (s *history) unwatched(u Unprobed) *history {
+	out := *s
+	n := len(s.periods)
+	last := s.periods[n-1]
+	noted := last.Status == events.StatusUnknown && last.Cause.Layer == u.Cause.Layer && last.Cause.Code == u.Cause.Code
+	if !s.live || !s.connection.Counts(s.connection.From) || noted {
+		return &out
+	}
+	if last.Until = u.Since; u.Since.Before(last.Since) {
+		last.Until = last.Since
+	}
+	out.periods = append(slices.Clone(s.periods[:n-1]), last, Period{Status: events.StatusUnknown, Cause: u.Cause, Since: last.Until})
+	return &out
+}
+
 // periodsOf follows the cursors to the end.
 func (t *Timeline) periodsOf(ent events.EnterpriseID, peer events.PeerID, limit int) (list []Period, err error) {
 	q := TimelineQuery{Limit: limit}
@@ -207,6 +223,9 @@ func TestTimeline_tablesAreAFunctionOfTheLog(t *testing.T) {
 			}
 			for _, k := range slices.SortedFunc(maps.Keys(all), peerKey.compare) {
 				tells(r, f.Timeline(), k, all[k])
+				u := Unprobed{Cause: rapid.SampledFrom([]events.Cause{{Layer: "policy", Code: "not_probed", Message: "x"}, {}}).Draw(r, "cause")}
+				u.Since = rapid.SampledFrom([]time.Time{{}, at(0), at(30), at(3630), at(1 << 21), all[k].periods[len(all[k].periods)-1].Since}).Draw(r, "unprobed since")
+				tells(r, f.Timeline().Probing(func(events.EnterpriseID) *Unprobed { return &u }), k, all[k].unwatched(u))
 			}
 			if _, err := f.Timeline().periodsOf(acme, "nobody", 1); !errors.Is(err, ErrNotFound) {
 				r.Fatalf("of nobody: %v", err)
