@@ -25,7 +25,9 @@ func TestTimeline_whileNobodyProbesNothingLasts(t *testing.T) {
 		c.happens(acme, added("up", "A"), added("late", "B"), added("noted", "C"), added("new", "D"), added("off", "E"), added("gone", "F"),
 			domaintest.ExternalAdded("x1", "G"), up, late, noted, events.PeerDisabled{Peer: "off"}, events.PeerDeleted{Peer: "gone"})
 		c.happens(beta, added("up", "A"))
-		unknown := func(since time.Time) Period { return Period{Status: events.StatusUnknown, Cause: u.Cause, Since: since} }
+		unknown := func(since time.Time) Period {
+			return Period{Status: events.StatusUnknown, Cause: u.Cause, Since: since}
+		}
 		tl := c.Timeline().Probing(nobody(50))
 		for peer, want := range map[events.PeerID][]Period{
 			"up":    {unknown(at(50)), {Seq: 8, Status: events.StatusUp, Cause: up.Cause, Since: at(20), Until: at(50)}},
