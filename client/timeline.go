@@ -10,7 +10,7 @@ import (
 
 // Period is how long a peer had one status.
 type Period struct {
-	Sequence     Seq          `json:"sequence"` // of the event that it began with
+	Sequence     Seq          `json:"sequence"` // of the event that it began with; 0: none, nobody probes the peer now
 	Status       string       `json:"status"`   // "": there was no peer, since it was deleted
 	StatusCause  *StatusCause `json:"status_cause"`
 	Since        time.Time    `json:"since"`

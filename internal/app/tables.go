@@ -58,7 +58,7 @@ func (p *process) answer(ctx context.Context) error {
 	}
 	p.late.directory.Store(db.Directory().Probing(p.unprobed))
 	p.late.audit.Store(db.Audit())
-	p.late.timeline.Store(db.Timeline())
+	p.late.timeline.Store(db.Timeline().Probing(p.unprobed))
 	return nil
 }
 

@@ -105,7 +105,8 @@ func (c *call) lastSample(ctx context.Context, row readmodel.Peer) (*events.Samp
 	}
 	last := list[0]
 	known := !row.LastProbe.IsZero() && !last.Started.Before(row.LastProbe)
-	if known || last.ConfigSeq >= row.Revision || !last.Started.Before(row.StatusSince) {
+	since := !row.StatusSince.IsZero() && !last.Started.Before(row.StatusSince)
+	if known || since || last.ConfigSeq >= row.Revision {
 		return &last, nil
 	}
 	return nil, nil //nolint:nilnil // a probe that there is not is no error

@@ -117,10 +117,14 @@ func TestPresence_usesTheLastProbeOfThePresentConfiguration(t *testing.T) {
 		"since the status began":         {events.Sample{ConfigSeq: 3, Started: noon().Add(-time.Minute)}, domain.CheckFailed, time.Time{}},
 		"under the newest configuration": {events.Sample{ConfigSeq: 41, Started: noon().Add(-3 * time.Minute)}, domain.CheckFailed, time.Time{}},
 		"of what it was before":          {events.Sample{ConfigSeq: 3, Started: noon().Add(-3 * time.Minute)}, domain.CheckUnknown, time.Time{}},
+		"since when nobody knows":        {events.Sample{ConfigSeq: 3, Started: noon().Add(-time.Minute)}, domain.CheckUnknown, time.Time{}},
 		"old":                            {events.Sample{ConfigSeq: 41, Started: noon().Add(-time.Hour)}, domain.CheckUnknown, time.Time{}},
 	} {
 		p := newProbing()
 		p.directory.peer.StatusSince, p.directory.peer.LastProbe = noon().Add(-2*time.Minute), c.known
+		if strings.HasSuffix(name, "nobody knows") {
+			p.directory.peer.StatusSince = time.Time{}
+		}
 		p.directory.enterprise = readmodel.Enterprise{ID: "acme", Server: events.Server{Hostname: "uc1.acme.example", Deployment: events.DeploymentStandard}}
 		p.directory.trusted.Host = "uc1.lyon.example"
 		p.samples = func(ent events.EnterpriseID, peer events.PeerID, limit int) ([]events.Sample, error) {

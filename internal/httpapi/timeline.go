@@ -33,7 +33,7 @@ type Timeline interface {
 
 // Period is how long a peer had one status.
 type Period struct {
-	Sequence     events.Seq   `json:"sequence" doc:"Of the event that it began with."`
+	Sequence     events.Seq   `json:"sequence" doc:"Of the event that it began with; 0: none says that nobody probes the peer now."`
 	Status       *string      `json:"status" enum:"unknown,up,degraded,down,disabled,N/A" doc:"Null: there was no peer, since it was deleted."`
 	StatusCause  *StatusCause `json:"status_cause"`
 	Since        time.Time    `json:"since"`

@@ -22,7 +22,7 @@ type SampleSource interface {
 
 // SampleTable keeps the newest sample of each peer; *readmodel.DB is one.
 type SampleTable interface {
-	KeepSamples(ctx context.Context, list []events.Sample) error
+	KeepSamples(ctx context.Context, list []events.Sample, now time.Time) error
 	PruneProbes(ctx context.Context, olderThan time.Time) error
 }
 
@@ -150,7 +150,7 @@ func (s *Samples) flush(ctx context.Context) error {
 	if len(list) == 0 {
 		return nil
 	}
-	err := s.table.KeepSamples(ctx, list)
+	err := s.table.KeepSamples(ctx, list, time.Now())
 	if err != nil {
 		s.take(list)
 	}

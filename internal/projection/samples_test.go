@@ -63,7 +63,7 @@ type recorder struct {
 	fails  bool
 }
 
-func (r *recorder) KeepSamples(ctx context.Context, list []events.Sample) error {
+func (r *recorder) KeepSamples(ctx context.Context, list []events.Sample, now time.Time) error {
 	r.mu.Lock()
 	r.writes = append(r.writes, time.Now())
 	fails := r.fails
@@ -71,7 +71,7 @@ func (r *recorder) KeepSamples(ctx context.Context, list []events.Sample) error 
 	if fails {
 		return fmt.Errorf("%w: as told", readmodel.ErrUnavailable)
 	}
-	return r.SampleTable.KeepSamples(ctx, list)
+	return r.SampleTable.KeepSamples(ctx, list, now)
 }
 
 func (r *recorder) PruneProbes(ctx context.Context, olderThan time.Time) error {
@@ -146,8 +146,11 @@ func (s *sampling) shows(want ...int) {
 	}
 }
 
+// probed is what a probe found that began some seconds into the day before a
+// bubble's clock begins.
 func probed(n, started int) events.Sample {
-	return events.Sample{Enterprise: acme, Peer: peerID(n), ConfigSeq: 2, Started: day.Add(time.Duration(started) * time.Second), OK: true, LatencyMS: 12}
+	before := time.Date(1999, 12, 31, 0, 0, started, 0, time.UTC)
+	return events.Sample{Enterprise: acme, Peer: peerID(n), ConfigSeq: 2, Started: before, OK: true, LatencyMS: 12}
 }
 
 // TestSamples_newestOfEachPeerIsWritten, whatever came in between and in whatever
@@ -293,7 +296,7 @@ func TestSamples_areShownBesideTheStatus(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- NewSamples(source, db, nil).Run(ctx) }()
 		sample := probed(1, 7)
-		sample.ConfigSeq = config
+		sample.ConfigSeq, sample.Started = config, time.Now().Add(-time.Minute).Truncate(time.Microsecond)
 		source.batches <- []events.Sample{sample}
 		testkit.Eventually(t, "the probe to be shown", func() bool {
 			p, err := db.Directory().Peer(t.Context(), acme, peerID(1))

@@ -190,7 +190,7 @@ func (f *directoryFold) apply(r events.Recorded) error {
 	case ent == nil:
 		return misfit(r, "the enterprise is not registered")
 	case ent.RemovedSeq != 0:
-		if isProbe(r.Event) {
+		if e, ok := r.Event.(events.PeerEvent); ok && isProbe(e) && f.peers.get(peerKey{ent.ID, e.PeerID()}) != nil {
 			return nil // the prober did not know yet
 		}
 		return misfit(r, "the enterprise was removed")
@@ -223,7 +223,8 @@ func (f *directoryFold) applyTo(ent *enterpriseRow, r events.Recorded) (*enterpr
 }
 
 // isProbe tells the events of a prober: they come from a subject of their own,
-// so that one may arrive after the end of what it is about.
+// so that one may arrive after the end of what it is about. One about a peer that
+// never was fits nowhere, as the timeline has it, which knows peers only.
 func isProbe(e events.Event) bool {
 	switch e.(type) {
 	case events.PeerStatusChanged, events.PeerVersionDetected, events.PeerCertificateSeen:

@@ -97,6 +97,7 @@ func TestApply_whatDoesNotFollow(t *testing.T) {
 		{"removed twice", closed, events.EnterpriseRemoved{}, false},
 		{"in a removed one", closed, added("p2", "Oslo"), false},
 		{"in a removed one, a probe", closed, status("p1", events.StatusUp, 9), true},
+		{"in a removed one, a probe of a peer that never was", closed, status("p2", events.StatusUp, 9), false},
 		{"registered again", closed, registered(acme), true},
 		{"peer added twice", []events.Event{registered(acme), added("p1", "Lyon")}, added("p1", "Oslo"), false},
 		{"no such peer", []events.Event{registered(acme)}, events.PeerRenamed{Peer: "p1", To: "x"}, false},

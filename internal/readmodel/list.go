@@ -232,15 +232,21 @@ func fetch[R listed](ctx context.Context, tx *sqlx.Tx, l *listing, columns, tabl
 	}
 	list = list[:l.page.Limit]
 	last := list[len(list)-1]
-	c := cursor{Query: l.fingerprint(), Ties: last.tieValues()}
-	switch v := last.sortValue().(type) {
+	next, err = l.cursor(last.sortValue(), last.tieValues())
+	return list, next, err
+}
+
+// cursor continues behind a row with these values, which need not be there.
+func (l *listing) cursor(value any, ties []string) (string, error) {
+	c := cursor{Query: l.fingerprint(), Ties: ties}
+	switch v := value.(type) {
 	case int64:
 		c.Integer = &v
 	case string:
 		c.Text = &v
 	default:
-		return nil, "", fmt.Errorf("sort value of type %T", v)
+		return "", fmt.Errorf("sort value of type %T", v)
 	}
 	data, err := json.Marshal(c)
-	return list, base64.RawURLEncoding.EncodeToString(data), err
+	return base64.RawURLEncoding.EncodeToString(data), err
 }

@@ -52,12 +52,16 @@ func peerTable() table[peerRow] {
 
 // addPeer adds the row and, for a MiCollab peer, its trusted-server entry.
 func (f *directoryFold) addPeer(ent *enterpriseRow, r events.Recorded, e events.PeerAdded) error {
-	if p := f.peers.get(peerKey{ent.ID, e.Peer}); p != nil && p.DeletedSeq == 0 {
+	before := f.peers.get(peerKey{ent.ID, e.Peer})
+	if before != nil && before.DeletedSeq == 0 {
 		return misfit(r, "the peer exists already")
 	}
 	p := &peerRow{
 		Enterprise: ent.ID, ID: e.Peer, Type: e.PeerType, Hostname: e.Hostname, Port: int64(e.Port), Address: e.Address, Host: cmp.Or(e.Address, e.Hostname),
 		PeerEnterpriseID: e.PeerEnterpriseID, DialingPrefix: e.DialingPrefix, LastSeq: integer(r.Seq),
+	}
+	if before != nil {
+		p.StatusSince = max(before.StatusSince, before.DeletedAt)
 	}
 	p.describe(e.Description)
 	p.enter(e.Version)

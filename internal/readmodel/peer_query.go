@@ -38,9 +38,9 @@ func peerSorts(upn string, u *Unprobed) map[string]sortable {
 		"version_source":        byText("version_source"),
 		"upn_presence":          byText(upn),
 		"enabled":               byInteger("enabled"),
-		"status":                byText(u.status()),
-		"status_cause":          byText(u.causeCode()),
-		"status_since":          byInteger(u.since()),
+		sortStatus:              byText(u.status()),
+		sortCause:               byText(u.causeCode()),
+		sortSince:               byInteger(u.since()),
 		sortLastProbe:           byInteger(ofProbe("started")),
 		sortLatency:             byInteger(ofProbe("latency_us")),
 		"certificate":           byInteger("certificate_not_after"),
@@ -53,6 +53,13 @@ func peerSorts(upn string, u *Unprobed) map[string]sortable {
 		"updated_at":            byInteger("updated_at"),
 	}
 }
+
+// The sorts by what depends on whether somebody probes.
+const (
+	sortStatus = "status"
+	sortCause  = "status_cause"
+	sortSince  = "status_since"
+)
 
 // The sorts by what the last probes found: their order changes without an event.
 const (
@@ -122,7 +129,7 @@ func (d *Directory) peerListing(ent events.EnterpriseID, q PeerQuery, upn string
 	bound := q
 	bound.ListQuery = ListQuery{}
 	l := &listing{
-		list: peers + " " + string(ent), query: bound, page: q.ListQuery,
+		list: peers + " " + string(ent), query: []any{bound, u.bind(q)}, page: q.ListQuery,
 		sorts: peerSorts(upn, u), natural: "description", ties: "id",
 		key: "enterprise, id", walked: []string{"id", "description"},
 	}

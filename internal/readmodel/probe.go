@@ -46,12 +46,16 @@ func probeRowOf(s events.Sample) *probeRow {
 
 // KeepSamples keeps the newest of list of each peer, unless what is there is as
 // new: the time of the last probe never goes back, and the same samples again
-// change nothing. Several may keep samples at once. On an error none was kept;
-// one that wraps ErrUnavailable may be tried again.
-func (db *DB) KeepSamples(ctx context.Context, list []events.Sample) error {
+// change nothing. No probe has begun after now: one that says so, by a clock that
+// is ahead, counts as one that begins now, and what is there and is later than now,
+// since this clock was ahead too, counts for nothing. So nobody's clock keeps the
+// samples of others away. Several may keep samples at once. On an error none was
+// kept; one that wraps ErrUnavailable may be tried again.
+func (db *DB) KeepSamples(ctx context.Context, list []events.Sample, now time.Time) error {
 	newest := map[peerKey]*probeRow{}
 	for _, s := range list {
 		r := probeRowOf(s)
+		r.Started = min(r.Started, micros(now))
 		if k := (peerKey{r.Enterprise, r.Peer}); newest[k] == nil || newest[k].Started < r.Started {
 			newest[k] = r
 		}
@@ -67,7 +71,7 @@ func (db *DB) KeepSamples(ctx context.Context, list []events.Sample) error {
 		t := probeTable()
 		for chunk := range slices.Chunk(rows, db.dialect.maxRows(len(t.columns))) {
 			source, args := db.dialect.source(t.columns, rowsOf(chunk))
-			if _, err := tx.ExecContext(ctx, tx.Rebind(keepProbes(source)), args...); err != nil {
+			if _, err := tx.ExecContext(ctx, tx.Rebind(keepProbes(source)), append(args, micros(now))...); err != nil {
 				return err
 			}
 		}
@@ -76,12 +80,12 @@ func (db *DB) KeepSamples(ctx context.Context, list []events.Sample) error {
 }
 
 // keepProbes is the statement that keeps the rows of source that are newer than
-// what is there.
+// what is there, or find there what is later than the time that is bound last.
 func keepProbes(source string) string {
 	return "INSERT INTO probes (enterprise, peer, started, ok, latency_us, layer, code, message, config_seq, prober) " + source +
 		" ON CONFLICT (enterprise, peer) DO UPDATE SET started = excluded.started, ok = excluded.ok, latency_us = excluded.latency_us," +
 		" layer = excluded.layer, code = excluded.code, message = excluded.message, config_seq = excluded.config_seq, prober = excluded.prober" +
-		" WHERE excluded.started > probes.started"
+		" WHERE excluded.started > probes.started OR probes.started > ?"
 }
 
 // PruneProbes drops what was found by probes that began before olderThan: their

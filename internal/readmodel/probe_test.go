@@ -29,7 +29,7 @@ func sample(peer events.PeerID, started, config events.Seq) events.Sample {
 
 func (s *stage) keeps(list ...events.Sample) {
 	s.t.Helper()
-	if err := s.KeepSamples(s.t.Context(), list); err != nil {
+	if err := s.KeepSamples(s.t.Context(), list, at(1<<30)); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -65,7 +65,7 @@ func TestKeepSamples_keepsTheNewestOfEachPeer(t *testing.T) {
 					}
 				}
 				for _, each := range []*DB{db, other, db} { // the second and the third change nothing
-					if err := each.KeepSamples(context.Background(), list); err != nil {
+					if err := each.KeepSamples(context.Background(), list, at(1<<30)); err != nil {
 						r.Fatal(err)
 					}
 				}
@@ -81,6 +81,42 @@ func TestKeepSamples_keepsTheNewestOfEachPeer(t *testing.T) {
 	})
 }
 
+// TestKeepSamples_aClockThatIsAheadKeepsNobodyAway: neither that of a prober, nor
+// that of whoever kept its samples.
+func TestKeepSamples_aClockThatIsAheadKeepsNobodyAway(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		db := open(t, d)
+		from := func(prober string, started events.Seq) events.Sample {
+			s := sample("p1", started, 1)
+			s.Prober = prober
+			return s
+		}
+		for i, step := range []struct {
+			keeps  []events.Sample
+			now    events.Seq
+			prober string // whose sample is there then
+			at     events.Seq
+		}{
+			{[]events.Sample{from("ahead", 1000)}, 10, "ahead", 10},
+			{[]events.Sample{from("right", 9)}, 11, "ahead", 10}, // it began before
+			{[]events.Sample{from("right", 11)}, 12, "right", 11},
+			{[]events.Sample{from("right", 11)}, 13, "right", 11},
+			{[]events.Sample{from("ahead", 1001), from("right", 14)}, 15, "ahead", 15},
+			{[]events.Sample{from("right", 16)}, 17, "right", 16},
+			{[]events.Sample{from("ahead", 1002)}, 1003, "ahead", 1002}, // the writer's clock is ahead as well
+			{[]events.Sample{from("right", 18)}, 19, "right", 18},
+			{[]events.Sample{from("right", 17)}, 20, "right", 18},
+		} {
+			if err := db.KeepSamples(t.Context(), step.keeps, at(step.now)); err != nil {
+				t.Fatal(err)
+			}
+			if got := rowsOfProbes(t, db); len(got) != 1 || got[0].Prober != step.prober || got[0].Started != micros(at(step.at)) {
+				t.Errorf("%d: got %+v, want that of the one that is %s at %s", i, got, step.prober, at(step.at))
+			}
+		}
+	})
+}
+
 // TestKeepSamples_severalAtOnce do not keep each other from it.
 func TestKeepSamples_severalAtOnce(t *testing.T) {
 	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
@@ -93,7 +129,7 @@ func TestKeepSamples_severalAtOnce(t *testing.T) {
 					for p := range 150 { // more rows than one statement takes
 						list = append(list, sample(events.PeerID(fmt.Sprintf("p%d", (p*(i+1))%150)), n*3+events.Seq(i)+1, 1)) // #nosec G115 -- small
 					}
-					if err := db.KeepSamples(context.Background(), list); err != nil {
+					if err := db.KeepSamples(context.Background(), list, at(1<<30)); err != nil {
 						return err
 					}
 				}
@@ -143,7 +179,7 @@ func TestKeepSamples_withoutADatabaseKeepsNothing(t *testing.T) {
 		db := open(t, d)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := db.KeepSamples(ctx, []events.Sample{sample("p1", 1, 1)}); !errors.Is(err, ErrUnavailable) {
+		if err := db.KeepSamples(ctx, []events.Sample{sample("p1", 1, 1)}, at(9)); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("got %v", err)
 		}
 		if list := rowsOfProbes(t, db); len(list) > 0 {

@@ -217,21 +217,40 @@ type look struct {
 
 // looks folds what probes say of the peers of ent.
 func looks(ent events.EnterpriseID, log []events.Recorded) map[events.PeerID]*look {
-	all := map[events.PeerID]*look{}
+	all, gone := map[events.PeerID]*look{}, map[events.PeerID]bool{}
+	notBefore := map[events.PeerID]time.Time{} // whatever is told later of when a status began
+	leaves := func(id events.PeerID, at time.Time) {
+		if gone[id] = true; at.After(notBefore[id]) {
+			notBefore[id] = at
+		}
+	}
 	for _, r := range log {
+		if _, removed := r.Event.(events.EnterpriseRemoved); removed && r.Enterprise == ent {
+			for id := range all {
+				if !gone[id] {
+					leaves(id, r.Time)
+				}
+			}
+		}
 		e, ok := r.Event.(events.PeerEvent)
 		if !ok || r.Enterprise != ent {
 			continue
 		}
 		if e, adds := e.(events.PeerAdded); adds {
-			all[e.Peer] = &look{entered: e.Version}
+			all[e.Peer], gone[e.Peer] = &look{entered: e.Version}, false
 		}
 		p := all[e.PeerID()]
-		if p == nil {
+		if p == nil || gone[e.PeerID()] {
 			continue
 		}
 		p.Apply(r)
+		if p.Since.Before(notBefore[e.PeerID()]) {
+			p.Since = notBefore[e.PeerID()]
+		}
+		notBefore[e.PeerID()] = p.Since
 		switch e := e.(type) {
+		case events.PeerDeleted:
+			leaves(e.Peer, r.Time)
 		case events.PeerHostnameChanged:
 			p.detected, p.certificate = "", nil
 		case events.PeerVersionEntered:

@@ -132,7 +132,7 @@ type Peer struct {
 	Enabled          bool
 	Status           events.Status
 	Cause            events.Cause
-	StatusSince      time.Time
+	StatusSince      time.Time     // zero: not known
 	LastProbe        time.Time     // when the last probe of the present configuration began
 	Latency          time.Duration // of that probe; 0: it had none
 	Certificate      *events.PeerCertificateSeen

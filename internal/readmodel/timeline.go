@@ -110,14 +110,21 @@ func (f *timelineFold) load(ctx context.Context, tx *sqlx.Tx, planned []peerKey,
 		if err := f.connections.loadWhere(ctx, tx, f.generation, "enterprise = ? AND deleted = 0", ent); err != nil {
 			return err
 		}
-		if err := f.maintenances.loadWhere(ctx, tx, f.generation, "enterprise = ? AND ended_at = 0", ent); err != nil {
-			return err
+	}
+	at := func(c *connectionRow) {
+		if c != nil && c.Maintenance != 0 {
+			f.maintenances.want(c.maintenance())
 		}
 	}
 	for _, k := range planned {
-		if c := f.connections.get(k); c != nil && c.Maintenance != 0 {
-			f.maintenances.want(c.maintenance())
-		}
+		at(f.connections.get(k))
+	}
+	if len(removed) > 0 {
+		f.connections.each(func(c *connectionRow) {
+			if slices.Contains(removed, c.Enterprise) {
+				at(c)
+			}
+		})
 	}
 	return f.maintenances.load(ctx, f.dialect, tx, f.generation)
 }
@@ -165,7 +172,11 @@ func (f *timelineFold) apply(r events.Recorded) error {
 	case adds && c != nil && !c.Deleted:
 		return misfit(r, "the peer exists already")
 	case adds:
-		c = &connectionRow{Enterprise: r.Enterprise, ID: e.PeerID(), Began: c.began()}
+		next := &connectionRow{Enterprise: r.Enterprise, ID: e.PeerID()}
+		if c != nil {
+			next.Since = c.Since
+		}
+		c = next
 		f.connections.put(c)
 	case c == nil:
 		return misfit(r, "there is no such peer")
@@ -190,31 +201,39 @@ func (f *timelineFold) change(c *connectionRow, r events.Recorded) {
 	case events.PeerMaintenanceCancelled:
 		f.endMaintenance(c, r)
 	default:
-		connection := c.connection()
-		if !connection.Apply(r) {
+		before, now := c.connection(), c.connection()
+		if !follow(&now, r) {
 			return // a verdict about what the peer is not any more
 		}
-		c.connect(connection)
-		f.begin(c, r, connection)
+		c.connect(now)
+		if !lasts(before, now) {
+			f.begin(c, r, now)
+		}
 	}
 	c.LastSeq = integer(r.Seq)
 	f.connections.touch(c.key())
 }
 
+// lasts reports whether what a peer was before goes on: being disabled or N/A is
+// of the configuration alone, and has no cause.
+func lasts(before, now events.Connection) bool {
+	return !now.Counts(now.From) && now.Status == before.Status && now.Since.Equal(before.Since)
+}
+
 // end closes the story of a peer.
 func (f *timelineFold) end(c *connectionRow, r events.Recorded) {
 	f.endMaintenance(c, r)
-	f.begin(c, r, events.Connection{Since: r.Time})
+	c.Since = max(c.Since, micros(r.Time))
+	f.begin(c, r, events.Connection{})
 	c.Deleted, c.LastSeq = true, integer(r.Seq)
 	f.connections.touch(c.key())
 }
 
-// begin adds a period. It begins no earlier than the one before it, whatever the
-// clocks of the probers said, so that the periods of a peer follow on one another.
+// begin adds the period that c has come to. As follow has it, it begins no earlier
+// than the one before it, so that the periods of a peer follow on one another.
 func (f *timelineFold) begin(c *connectionRow, r events.Recorded, now events.Connection) {
-	c.Began = max(c.Began, micros(now.Since))
 	p := &periodRow{
-		Enterprise: c.Enterprise, Peer: c.ID, Sequence: integer(r.Seq), Began: c.Began, Reported: micros(r.Time),
+		Enterprise: c.Enterprise, Peer: c.ID, Sequence: integer(r.Seq), Began: c.Since, Reported: micros(r.Time),
 		Status: now.Status, CauseLayer: now.Cause.Layer, CauseCode: now.Cause.Code, CauseMessage: now.Cause.Message,
 	}
 	if e, ok := r.Event.(events.PeerStatusChanged); ok {
@@ -232,14 +251,16 @@ func (f *timelineFold) schedule(c *connectionRow, r events.Recorded, e events.Pe
 }
 
 // endMaintenance notes that the maintenance at hand was cancelled or replaced, or
-// has gone with its peer.
+// has gone with its peer; one that was over before took place as announced. That its row is missing is for a comparison with the log
+// to find: nothing that follows depends on it.
 func (f *timelineFold) endMaintenance(c *connectionRow, r events.Recorded) {
 	if c.Maintenance == 0 {
 		return
 	}
-	m := f.maintenances.get(c.maintenance())
-	m.EndedAt, m.LastSeq = max(micros(r.Time), 1), integer(r.Seq) // nought: it was not ended
-	f.maintenances.touch(m.key())
+	if m := f.maintenances.get(c.maintenance()); m != nil && m.Ends > micros(r.Time) {
+		m.EndedAt, m.LastSeq = max(micros(r.Time), 1), integer(r.Seq) // nought: it was not ended
+		f.maintenances.touch(m.key())
+	}
 	c.Maintenance = 0
 }
 

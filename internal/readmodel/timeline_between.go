@@ -30,10 +30,34 @@ func (t *Timeline) Between(ctx context.Context, ent events.EnterpriseID, peer ev
 				list = append(list, rows[i].period())
 			}
 		}
+		if list, err = t.betweenUnwatched(ctx, tx, ent, peer, list, from, to); err != nil {
+			return err
+		}
 		windows, err = windowsBetween(ctx, tx, row.generation(), ent, peer, from, to)
 		return err
 	})
 	return list, windows, err
+}
+
+// betweenUnwatched leaves in list what has a part in the time while nobody probes.
+func (t *Timeline) betweenUnwatched(ctx context.Context, tx *sqlx.Tx, ent events.EnterpriseID, peer events.PeerID, list []Period, from, to time.Time) ([]Period, error) {
+	n := len(list)
+	if n == 0 {
+		return nil, nil
+	}
+	last := list[n-1]
+	next, err := t.unwatched(ctx, tx, ent, peer, &last)
+	if err != nil || next == nil {
+		return list, err
+	}
+	list = list[:n-1]
+	if last.Until.After(last.Since) && last.Until.After(from) {
+		list = append(list, last)
+	}
+	if next.Since.Before(to) {
+		list = append(list, *next)
+	}
+	return list, nil
 }
 
 // periodsBetween finds the first row and the last by when they began, and reads

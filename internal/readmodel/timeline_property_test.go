@@ -22,7 +22,7 @@ type history struct {
 	live       bool
 	periods    []Period // oldest first
 	windows    []MaintenanceWindow
-	planned    bool // the last window is neither cancelled nor replaced
+	planned    bool // the last window is at hand, or was over
 }
 
 func (s *history) begin(r events.Recorded, p Period) {
@@ -37,8 +37,8 @@ func (s *history) begin(r events.Recorded, p Period) {
 }
 
 func (s *history) endWindow(at time.Time) {
-	if s.planned {
-		s.windows[len(s.windows)-1].CancelledAt = at
+	if n := len(s.windows); s.planned && at.Before(s.windows[n-1].End) {
+		s.windows[n-1].CancelledAt = at
 	}
 	s.planned = false
 }
@@ -63,7 +63,14 @@ func (s *history) tell(r events.Recorded) {
 	case events.PeerMaintenanceCancelled:
 		s.endWindow(r.Time)
 	}
+	before := s.connection
 	if s.connection.Apply(r) {
+		if s.connection.Since.Before(before.Since) {
+			s.connection.Since = before.Since
+		}
+		if !s.connection.Counts(s.connection.From) && s.connection.Status == before.Status && s.connection.Since.Equal(before.Since) {
+			return
+		}
 		p := Period{Status: s.connection.Status, Cause: s.connection.Cause, Since: s.connection.Since}
 		if e, ok := r.Event.(events.PeerStatusChanged); ok {
 			p.ProbeStarted = e.ProbeStarted
@@ -111,6 +118,22 @@ func (s *history) between(from, to time.Time) (list []Period, windows []Maintena
 		}
 	}
 	return list, windows
+}
+
+// unwatched is the same history while nobody probes.
+func (s *history) unwatched(u Unprobed) *history {
+	out := *s
+	n := len(s.periods)
+	last := s.periods[n-1]
+	noted := last.Status == events.StatusUnknown && last.Cause.Layer == u.Cause.Layer && last.Cause.Code == u.Cause.Code
+	if !s.live || !s.connection.Counts(s.connection.From) || noted {
+		return &out
+	}
+	if last.Until = u.Since; u.Since.Before(last.Since) {
+		last.Until = last.Since
+	}
+	out.periods = append(slices.Clone(s.periods[:n-1]), last, Period{Status: events.StatusUnknown, Cause: u.Cause, Since: last.Until})
+	return &out
 }
 
 // periodsOf follows the cursors to the end.
@@ -200,9 +223,41 @@ func TestTimeline_tablesAreAFunctionOfTheLog(t *testing.T) {
 			}
 			for _, k := range slices.SortedFunc(maps.Keys(all), peerKey.compare) {
 				tells(r, f.Timeline(), k, all[k])
+				u := Unprobed{Cause: rapid.SampledFrom([]events.Cause{{Layer: "policy", Code: "not_probed", Message: "x"}, {}}).Draw(r, "cause")}
+				u.Since = rapid.SampledFrom([]time.Time{{}, at(0), at(30), at(3630), at(1 << 21), all[k].periods[len(all[k].periods)-1].Since}).Draw(r, "unprobed since")
+				tells(r, f.Timeline().Probing(func(events.EnterpriseID) *Unprobed { return &u }), k, all[k].unwatched(u))
 			}
 			if _, err := f.Timeline().periodsOf(acme, "nobody", 1); !errors.Is(err, ErrNotFound) {
 				r.Fatalf("of nobody: %v", err)
+			}
+		}
+	})
+}
+
+// TestStatus_directoryAndTimelineAgree about what every peer is now and since when,
+// whatever the clocks of the probers say.
+func TestStatus_directoryAndTimelineAgree(t *testing.T) {
+	d := testkit.SQLite(t)
+	folders := []*folder{newFolder(t, d, directory{}), newFolder(t, d, timeline{})}
+	rapid.Check(t, func(r *rapid.T) {
+		log := logs().Draw(r, "log")
+		for _, f := range folders {
+			f.fold(r, t, log, rapid.IntRange(0, len(log)).Draw(r, "takeover"))
+		}
+		dir, tl := folders[0].Directory(), folders[1].Timeline()
+		for _, ent := range []events.EnterpriseID{acme, beta} {
+			page, err := dir.Peers(context.Background(), ent, PeerQuery{})
+			if err != nil {
+				r.Fatal(err)
+			}
+			for _, p := range page.Items {
+				list, err := tl.periodsOf(ent, p.ID, 9)
+				if err != nil {
+					r.Fatal(err)
+				}
+				if now := list[0]; now.Status != p.Status || now.Cause != p.Cause || now.Since != p.StatusSince || !now.Until.IsZero() {
+					r.Fatalf("%s of %s is %s (%s) since %s in the directory, and in the timeline %+v", p.ID, ent, p.Status, p.Cause, p.StatusSince, now)
+				}
 			}
 		}
 	})

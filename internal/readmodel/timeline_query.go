@@ -13,7 +13,7 @@ import (
 // Period is a time in which the status of a peer was the same. Those of a peer
 // follow on one another without a gap.
 type Period struct {
-	Seq          events.Seq // of the event that began it
+	Seq          events.Seq // of the event that began it; zero: none did, nobody probes
 	Status       events.Status
 	Cause        events.Cause
 	Since        time.Time
@@ -29,7 +29,7 @@ type MaintenanceWindow struct {
 	Start, End  time.Time
 	Note        string
 	By          string
-	CancelledAt time.Time // when it was cancelled or replaced, or its peer deleted; zero: it was not
+	CancelledAt time.Time // when it was cancelled or replaced, or its peer deleted, before its end; zero: it was not
 }
 
 // Effective is the time in which the maintenance held: one that was cancelled
@@ -52,10 +52,13 @@ type TimelineQuery struct {
 // Timeline answers queries about the status history of peers, also of those that
 // were deleted. It is safe for concurrent use. ErrNotFound: there never was such
 // a peer.
-type Timeline struct{ db *DB }
+type Timeline struct {
+	db       *DB
+	unprobed func(events.EnterpriseID) *Unprobed
+}
 
 // Timeline returns the queries of the timeline projection.
-func (db *DB) Timeline() *Timeline { return &Timeline{db} }
+func (db *DB) Timeline() *Timeline { return &Timeline{db: db} }
 
 // Await is Directory.Await for what Timeline shows.
 func (t *Timeline) Await(ctx context.Context, ent events.EnterpriseID, min events.Seq) error {
@@ -119,7 +122,7 @@ func (t *Timeline) Periods(ctx context.Context, ent events.EnterpriseID, peer ev
 		for i := range list {
 			page.Items[i] = list[i].period()
 		}
-		return nil
+		return t.withUnwatched(ctx, tx, l, &page, ent, peer)
 	})
 	return page, err
 }

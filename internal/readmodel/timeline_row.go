@@ -40,7 +40,7 @@ type maintenanceRow struct {
 	Ends       int64               `db:"ends"`
 	Note       string              `db:"note"`
 	Actor      string              `db:"actor"`
-	EndedAt    int64               `db:"ended_at"` // when it was cancelled or replaced; 0: it was not
+	EndedAt    int64               `db:"ended_at"` // when it was cancelled or replaced before its end; 0: it was not
 	LastSeq    int64               `db:"last_seq"`
 }
 
@@ -66,9 +66,8 @@ type connectionRow struct {
 	External    bool                `db:"external"`
 	Enabled     bool                `db:"enabled"`
 	Status      events.Status       `db:"status"`
-	Since       int64               `db:"since"`
+	Since       int64               `db:"since"` // when the last period began
 	From        int64               `db:"from_seq"`
-	Began       int64               `db:"began"`       // of the last period
 	Maintenance int64               `db:"maintenance"` // the sequence of the one at hand; 0: none
 	Deleted     bool                `db:"deleted"`
 	LastSeq     int64               `db:"last_seq"`
@@ -91,12 +90,4 @@ func (c *connectionRow) connect(now events.Connection) {
 
 func (c *connectionRow) maintenance() maintenanceKey {
 	return maintenanceKey{c.Enterprise, c.ID, c.Maintenance}
-}
-
-// began is when the last period of a peer began that may be there again.
-func (c *connectionRow) began() int64 {
-	if c == nil {
-		return 0
-	}
-	return c.Began
 }

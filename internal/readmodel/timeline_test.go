@@ -130,56 +130,6 @@ func TestTimeline_endsWithItsEnterprise(t *testing.T) {
 	})
 }
 
-// TestTimeline_maintenancesAreKept with who scheduled them, and what became of
-// them.
-func TestTimeline_maintenancesAreKept(t *testing.T) {
-	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
-		c := newChronicle(t, d)
-		plan := func(start, end events.Seq, note string) events.PeerMaintenanceScheduled {
-			return events.PeerMaintenanceScheduled{Peer: "p1", Start: at(start), End: at(end), Note: note}
-		}
-		c.happens(acme, added("p1", "Lyon"), plan(10, 20, "disks")) // 1, 2
-		c.happens(acme, plan(12, 22, "fans"))                       // 3
-		for range 20 {                                              // 4 to 23
-			c.happens(acme, events.PeerRenamed{Peer: "p1", To: "x"})
-		}
-		c.happens(acme, plan(30, 60, "move"))                             // 24
-		c.happens(acme, added("p2", "Other"))                             // 25
-		c.lease = acquireOf(t, c.DB, timeline{})                          // who knows nothing of them yet
-		c.happens(acme, events.PeerMaintenanceCancelled{Peer: "p1"})      // 26
-		c.happens(acme, events.PeerMaintenanceCancelled{Peer: "p1"})      // 27: there is none
-		c.happens(acme, plan(40, 50, ""), events.PeerDeleted{Peer: "p1"}) // 28, 29
-		by := domaintest.Actor
-		want := []MaintenanceWindow{
-			{Seq: 28, Start: at(40), End: at(50), By: by, CancelledAt: at(29)},
-			{Seq: 24, Start: at(30), End: at(60), Note: "move", By: by, CancelledAt: at(26)},
-			{Seq: 3, Start: at(12), End: at(22), Note: "fans", By: by, CancelledAt: at(24)},
-			{Seq: 2, Start: at(10), End: at(20), Note: "disks", By: by, CancelledAt: at(3)},
-		}
-		if diff := cmp.Diff(want, must(c.Timeline().windowsOf(acme, "p1", 3))(t)); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
-		_, windows, err := c.Timeline().Between(t.Context(), acme, "p1", at(0), at(99))
-		if diff := cmp.Diff(want[2:3], windows); err != nil || diff != "" {
-			t.Errorf("what held: %v (-want +got):\n%s", err, diff)
-		}
-	})
-}
-
-// TestEffective_isWhatWasLeftOfAMaintenance when it was cancelled.
-func TestEffective_isWhatWasLeftOfAMaintenance(t *testing.T) {
-	for _, c := range []struct {
-		cancelled time.Time
-		end       time.Time
-		held      bool
-	}{{time.Time{}, at(20), true}, {at(30), at(20), true}, {at(15), at(15), true}, {at(10), at(10), false}, {at(5), at(5), false}} {
-		start, end, held := MaintenanceWindow{Start: at(10), End: at(20), CancelledAt: c.cancelled}.Effective()
-		if start != at(10) || held != c.held || end != c.end {
-			t.Errorf("cancelled at %s: from %s to %s, %t", c.cancelled, start, end, held)
-		}
-	}
-}
-
 func TestTimeline_eventsThatCannotFollowAreRefused(t *testing.T) {
 	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
 		c := newChronicle(t, d)
@@ -201,6 +151,40 @@ func TestTimeline_eventsThatCannotFollowAreRefused(t *testing.T) {
 		c.happens(acme, events.PeerRenamed{Peer: "p9"}, events.PeerNoticeRaised{Peer: "p9"}, status("p2", events.StatusUp, 99))
 		if list := c.periods(); len(list) != 1 {
 			t.Errorf("got %+v", list)
+		}
+	})
+}
+
+// TestTimeline_aProbeFitsWhereItFitsTheDirectory: what one of them passes over the
+// other does not hold the enterprise for.
+func TestTimeline_aProbeFitsWhereItFitsTheDirectory(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		db := open(t, d)
+		for _, p := range []Projection{directory{}, timeline{}} {
+			must(db.Prepare(t.Context(), p))(t)
+		}
+		for name, c := range map[string]struct {
+			given []events.Event
+			fits  bool
+		}{
+			"a peer that is there":                      {[]events.Event{registered(acme), added("p1", "Lyon")}, true},
+			"one that was deleted":                      {[]events.Event{registered(acme), added("p1", "Lyon"), events.PeerDeleted{Peer: "p1"}}, true},
+			"one that went with its enterprise":         {[]events.Event{registered(acme), added("p1", "Lyon"), events.EnterpriseRemoved{}}, true},
+			"one that went before its enterprise":       {[]events.Event{registered(acme), added("p1", "Lyon"), events.PeerDeleted{Peer: "p1"}, events.EnterpriseRemoved{}}, true},
+			"one of before, the enterprise there again": {[]events.Event{registered(acme), added("p1", "Lyon"), events.EnterpriseRemoved{}, registered(acme)}, true},
+			"one that never was":                        {[]events.Event{registered(acme), added("p2", "Oslo")}, false},
+			"one that never was in a removed one":       {[]events.Event{registered(acme), added("p2", "Oslo"), events.EnterpriseRemoved{}}, false},
+			"one of no enterprise":                      {nil, false},
+		} {
+			log := record(acme, 1, append(c.given, status("p1", events.StatusUp, 99))...)
+			for _, p := range []Projection{directory{}, timeline{}} {
+				l := must(db.Build(t.Context(), p, "builder"))(t)
+				err := write(t, l, events.Seq(len(log)), log...)
+				var misfit *MisfitError
+				if fits := err == nil; fits != c.fits || !fits && !errors.As(err, &misfit) {
+					t.Errorf("%s, %s: %v", name, p.Name(), err)
+				}
+			}
 		}
 	})
 }
@@ -441,6 +425,32 @@ func TestTimeline_periodsDoNotOverlap(t *testing.T) {
 		list, _, err := c.Timeline().Between(t.Context(), acme, "p1", at(0), at(2000))
 		if err != nil || len(list) != 2 || list[1].Status != events.StatusDisabled {
 			t.Errorf("got %+v, %v", list, err)
+		}
+	})
+}
+
+// TestTimeline_whatIsOfTheConfigurationLasts through a change that leaves it as it
+// is; what is unknown begins anew, however the clocks of the probers are.
+func TestTimeline_whatIsOfTheConfigurationLasts(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		c := newChronicle(t, d)
+		ahead := status("p1", events.StatusUp, 1)
+		ahead.Since = at(1000)
+		c.happens(acme, added("p1", "Lyon"), ahead, events.PeerDisabled{Peer: "p1"}, events.PeerHostnameChanged{Peer: "p1", To: "a.example"},
+			events.PeerEnterpriseChanged{Peer: "p1", To: "globex-at"}, events.PeerEnabled{Peer: "p1"}, events.PeerHostnameChanged{Peer: "p1", To: "b.example"})
+		want := []Period{
+			{Seq: 1, Status: events.StatusUnknown, Since: at(1), Until: at(1000)},
+			{Seq: 2, Status: events.StatusUp, Cause: ahead.Cause, Since: at(1000), Until: at(1000)},
+			{Seq: 3, Status: events.StatusDisabled, Since: at(1000), Until: at(1000)},
+			{Seq: 6, Status: events.StatusUnknown, Since: at(1000), Until: at(1000)},
+			{Seq: 7, Status: events.StatusUnknown, Since: at(1000)},
+		}
+		if diff := cmp.Diff(want, c.periods()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		c.happens(acme, status("p1", events.StatusUp, 6)) // about another hostname
+		if diff := cmp.Diff(want, c.periods()); diff != "" {
+			t.Errorf("a verdict about the hostname before (-want +got):\n%s", diff)
 		}
 	})
 }

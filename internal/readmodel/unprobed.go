@@ -2,13 +2,15 @@ package readmodel
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/peering/peering/internal/events"
 )
 
 // Unprobed says that nobody probes the peers of an enterprise, since when, and
-// why. What was last known of them may be long past: they read as unknown.
+// why. What was last known of them may be long past: they read as unknown. Since is
+// zero when that is not known; then it is not known since when they are unknown.
 type Unprobed struct {
 	Since time.Time
 	Cause events.Cause
@@ -55,13 +57,17 @@ func (u *Unprobed) causeCode() string {
 }
 
 // since is since when the status is unknown: of a peer that was unknown before,
-// since then.
+// since then; nought when nobody knows.
 func (u *Unprobed) since() string {
 	if u == nil {
 		return "status_since"
 	}
-	return fmt.Sprintf("CASE WHEN %s AND status <> '%s' AND status_since < %d THEN %d ELSE status_since END",
-		wouldBeProbed, events.StatusUnknown, micros(u.Since), micros(u.Since))
+	earlier := ""
+	if !u.Since.IsZero() {
+		earlier = fmt.Sprintf(" AND status_since < %d", micros(u.Since))
+	}
+	return fmt.Sprintf("CASE WHEN %s AND status <> '%s'%s THEN %d ELSE status_since END",
+		wouldBeProbed, events.StatusUnknown, earlier, micros(u.Since))
 }
 
 // over changes a row to what it shows.
@@ -69,7 +75,7 @@ func (u *Unprobed) over(p *Peer) {
 	if u == nil || p.Deleted != nil || !p.Enabled || p.Type == events.PeerExternal {
 		return
 	}
-	if p.Status != events.StatusUnknown && p.StatusSince.Before(u.Since) {
+	if p.Status != events.StatusUnknown && (u.Since.IsZero() || p.StatusSince.Before(u.Since)) {
 		p.StatusSince = moment(micros(u.Since))
 	}
 	p.Status, p.Cause = events.StatusUnknown, u.Cause
@@ -86,6 +92,22 @@ func (u *Unprobed) count(counts map[events.Status]int) {
 			counts[events.StatusUnknown] += n
 		}
 	}
+}
+
+// bind is what a cursor has to be bound to, beside the query: rows whose order, or
+// part in the list, depends on who probes move without an event when that changes,
+// and the pages before and after would skip some or show them twice.
+func (u *Unprobed) bind(q PeerQuery) any {
+	sort := strings.TrimPrefix(q.Sort, "-")
+	switch {
+	case sort == sortSince && u != nil:
+		return []any{true, micros(u.Since)}
+	case sort == sortCause && u != nil:
+		return []any{true, u.Cause.Code != ""}
+	case sort == sortStatus, sort == sortCause, sort == sortSince, q.Status != "":
+		return u != nil
+	}
+	return nil
 }
 
 // key is what pages that were made with u differ by.

@@ -50,7 +50,7 @@ func mixed(t *testing.T, d testkit.Database) (*stage, events.Seq) {
 // shownUnprobed is what a living or deleted row shows when nobody probes.
 func shownUnprobed(p Peer, u *Unprobed) Peer {
 	if p.Deleted == nil && p.Enabled && p.Type == events.PeerMiCollab {
-		if p.Status != events.StatusUnknown && u.Since.After(p.StatusSince) {
+		if p.Status != events.StatusUnknown && (u.Since.After(p.StatusSince) || u.Since.IsZero()) {
 			p.StatusSince = u.Since
 		}
 		p.Status, p.Cause = events.StatusUnknown, u.Cause
@@ -62,7 +62,14 @@ func shownUnprobed(p Peer, u *Unprobed) Peer {
 func TestUnprobed_everyQueryTellsTheSame(t *testing.T) {
 	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
 		s, since := mixed(t, d)
-		plain, dir := s.Directory(), s.Directory().Probing(nobody(since))
+		plain := s.Directory()
+		var u *Unprobed
+		dir := s.Directory().Probing(func(ent events.EnterpriseID) *Unprobed {
+			if ent == acme {
+				return u
+			}
+			return nil
+		})
 		read := func(dir *Directory, ent events.EnterpriseID, q PeerQuery) (list []Peer) {
 			for q.Limit = 3; len(list) == 0 || q.Cursor != ""; {
 				page := must(dir.Peers(t.Context(), ent, q))(t)
@@ -73,10 +80,13 @@ func TestUnprobed_everyQueryTellsTheSame(t *testing.T) {
 			}
 			return list
 		}
-		for _, deleted := range []bool{false, true} {
+		known, unknown := nobody(since)(acme), nobody(since)(acme)
+		unknown.Since = time.Time{}
+		for i, deleted := range []bool{false, true, false, true} {
+			u = []*Unprobed{known, unknown}[i/2]
 			want := read(plain, acme, PeerQuery{Deleted: deleted})
 			for i, p := range want {
-				want[i] = shownUnprobed(p, nobody(since)(acme))
+				want[i] = shownUnprobed(p, u)
 				if diff := cmp.Diff(want[i], must(dir.Peer(t.Context(), acme, p.ID))(t)); diff != "" {
 					t.Errorf("alone (-want +got):\n%s", diff)
 				}
@@ -152,6 +162,20 @@ func TestUnprobed_sinceWhenItIsUnknown(t *testing.T) {
 	})
 }
 
+// TestUnprobed_sinceWhenNobodyKnows: what was known before is not what lasted.
+func TestUnprobed_sinceWhenNobodyKnows(t *testing.T) {
+	testkit.Databases(t, func(t *testing.T, d testkit.Database) {
+		s := newStage(t, d)
+		s.registers(acme, added("p1", "Up"), added("p2", "New"), status("p1", events.StatusUp, 2)) // 2, 3
+		dir := s.Directory().Probing(func(events.EnterpriseID) *Unprobed { return &Unprobed{Cause: events.Cause{Code: "not_probed"}} })
+		for id, want := range map[events.PeerID]time.Time{"p1": {}, "p2": at(3)} {
+			if p := must(dir.Peer(t.Context(), acme, id))(t); p.Status != events.StatusUnknown || p.StatusSince != want {
+				t.Errorf("%s is %s since %s, want %s", id, p.Status, p.StatusSince, want)
+			}
+		}
+	})
+}
+
 // TestUnprobed_pagesAreNotMixed: one that was kept while somebody probed is not
 // shown when nobody does, nor the other way round, nor for another reason.
 func TestUnprobed_pagesAreNotMixed(t *testing.T) {
@@ -172,6 +196,50 @@ func TestUnprobed_pagesAreNotMixed(t *testing.T) {
 		for range 2 {
 			if diff := cmp.Diff(want, must(dir.Peers(t.Context(), acme, PeerQuery{}))(t).Items); diff != "" {
 				t.Errorf("%+v (-want +got):\n%s", u, diff)
+			}
+		}
+	}
+}
+
+// TestUnprobed_cursorsAreOfTheSameProbing: one of an order that has changed is
+// refused, as rows would be skipped or shown twice; of any other it goes on.
+func TestUnprobed_cursorsAreOfTheSameProbing(t *testing.T) {
+	s, _ := mixed(t, testkit.SQLite(t))
+	var now *Unprobed
+	dir := s.Directory().Probing(func(events.EnterpriseID) *Unprobed { return now })
+	early := &Unprobed{Since: at(20), Cause: events.Cause{Code: "a"}}
+	late := &Unprobed{Since: at(30), Cause: events.Cause{Code: "b"}}
+	bare := &Unprobed{Since: at(20)}
+	ways := []*Unprobed{nil, early, late, bare}
+	for name, c := range map[string]struct {
+		q    PeerQuery
+		same [][]*Unprobed // those between which a cursor goes on
+	}{
+		"natural":      {PeerQuery{}, [][]*Unprobed{ways}},
+		"last probe":   {PeerQuery{ListQuery: ListQuery{Sort: "-last_probe"}}, [][]*Unprobed{ways}},
+		"status":       {PeerQuery{ListQuery: ListQuery{Sort: "status"}}, [][]*Unprobed{{nil}, {early, late, bare}}},
+		"cause":        {PeerQuery{ListQuery: ListQuery{Sort: "-status_cause"}}, [][]*Unprobed{{nil}, {early, late}, {bare}}},
+		"since":        {PeerQuery{ListQuery: ListQuery{Sort: "-status_since"}}, [][]*Unprobed{{nil}, {early, bare}, {late}}},
+		"filtered":     {PeerQuery{Status: events.StatusUnknown}, [][]*Unprobed{{nil}, {early, late, bare}}},
+		"other filter": {PeerQuery{Type: events.PeerMiCollab}, [][]*Unprobed{ways}},
+	} {
+		for _, group := range c.same {
+			for _, before := range group {
+				for _, after := range ways {
+					now = before
+					q := c.q
+					q.Limit = 1
+					q.Cursor = must(dir.Peers(t.Context(), acme, q))(t).NextCursor
+					now = after
+					_, err := dir.Peers(t.Context(), acme, q)
+					if slices.Contains(group, after) {
+						if err != nil {
+							t.Errorf("%s, from %+v to %+v: %v", name, before, after, err)
+						}
+						continue
+					}
+					refused(t, err, "cursor")
+				}
 			}
 		}
 	}
