@@ -34,7 +34,10 @@ func (l *look) ask(ctx context.Context, conn *tls.Conn) {
 		l.unheard(began, in, err)
 		return
 	}
-	defer answer.Body.Close()
+	defer func() {
+		in.left = 0 // closing reads what is left, and that may never come
+		_ = answer.Body.Close()
+	}()
 	l.result.Latency = time.Since(l.dialled)
 	if answer.StatusCode >= http.StatusInternalServerError {
 		l.failed(began, cause(events.LayerHTTP, codeServerError, "The server answered with the error %d.", answer.StatusCode))

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/probe"
@@ -101,6 +102,34 @@ func TestLook_answersThatAreNone(t *testing.T) {
 				t.Errorf("got version %q, certificate %v; want the certificate alone", r.Version, r.Certificate)
 			}
 		})
+	}
+}
+
+func TestLook_bodyThatIsNotWantedIsNotWaitedFor(t *testing.T) {
+	a := newAuthority(t)
+	cfg := with(a.leaf(t))
+	for _, status := range []string{"404 Not Found", "302 Found", "503 Service Unavailable"} {
+		s := listen(t, "127.0.0.1:0", secured(cfg, func(conn net.Conn, _ *http.Request) {
+			io.WriteString(conn, "HTTP/1.1 "+status+"\r\nContent-Length: 1000\r\n\r\nand then")
+			silent(conn)
+		}))
+		r := look(t, a, s.port, func(o *probe.Options) { o.Limits.HTTP, o.Limits.Total = time.Minute, time.Minute })
+		if took := time.Since(r.Started); took > 20*time.Second {
+			t.Errorf("%s: took %s", status, took)
+		}
+	}
+}
+
+func TestLook_headerAndBodyHaveLimitsOfTheirOwn(t *testing.T) {
+	a := newAuthority(t)
+	body := strings.Repeat(" ", 20<<10) + `"version":"9.8"`
+	s := listen(t, "127.0.0.1:0", secured(with(a.leaf(t)), answering("HTTP/1.1 200 OK\r\n\r\n"+body)))
+	for limit, want := range map[int]string{30 << 10: "9.8", 10 << 10: ""} {
+		r := look(t, a, s.port, func(o *probe.Options) { o.Limits.Header, o.Limits.Body = 1<<10, limit })
+		wantHealthy(t, r)
+		if r.Version != want {
+			t.Errorf("with %d bytes of the body: got version %q, want %q", limit, r.Version, want)
+		}
 	}
 }
 
