@@ -68,6 +68,8 @@ func TestPace_theStartIsSpread(t *testing.T) {
 		}
 		w.start("a")
 		time.Sleep(12 * time.Second)
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		perSecond := map[int]int{}
 		began := w.looks[0].at
 		first := map[string]bool{}

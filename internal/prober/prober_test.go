@@ -319,7 +319,9 @@ func TestProber_anotherStreamReplacesAll(t *testing.T) {
 		time.Sleep(time.Minute)
 
 		source.second = eventstore.NewMemory(events.NewCodec(events.Default()))
+		w.mu.Lock()
 		w.log = source.second
+		w.mu.Unlock()
 		w.configure("other", added("q0", "q0.example"))
 		w.configure("held", added("x", "x.example"))
 		close(source.swap)

@@ -3,6 +3,7 @@ package prober
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,14 +101,14 @@ func TestRoll_whoIsSilentIsGoneAfterSixSeconds(t *testing.T) {
 // TestRoll_opensTheRegistryAgainAfterTrouble: a roll outlives the registry.
 func TestRoll_opensTheRegistryAgainAfterTrouble(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		opened := 0
+		var opened atomic.Int32
 		broken, breaks := make(chan struct{}), errors.New("the bucket is gone")
 		r := NewRoll()
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() {
 			ended <- r.Run(ctx, func(context.Context) (Registry, error) {
-				if opened++; opened <= 3 {
+				if opened.Add(1) <= 3 {
 					return nil, breaks
 				}
 				return breaking{w.registry, broken, breaks}, nil
@@ -123,8 +124,8 @@ func TestRoll_opensTheRegistryAgainAfterTrouble(t *testing.T) {
 		time.Sleep(time.Minute)
 		p.stop()
 		time.Sleep(10 * time.Second)
-		if opened < 5 {
-			t.Errorf("opened %d times", opened)
+		if opened.Load() < 5 {
+			t.Errorf("opened %d times", opened.Load())
 		}
 		if got, absent := r.Absence(acme); !absent || time.Since(got.Since) > 11*time.Second {
 			t.Errorf("%+v %t", got, absent)

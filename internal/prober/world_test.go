@@ -324,7 +324,10 @@ func (p *process) Forget(ctx context.Context, id string) error {
 
 func (p *process) Append(ctx context.Context, subject events.Subject, after events.Seq, evs ...events.Envelope) (events.Seq, error) {
 	p.frozen.wait()
-	return p.w.log.Append(ctx, subject, after, evs...)
+	p.w.mu.Lock()
+	log := p.w.log
+	p.w.mu.Unlock()
+	return log.Append(ctx, subject, after, evs...)
 }
 
 func (p *process) Identity(ctx context.Context) (events.Identity, error) {
