@@ -168,13 +168,13 @@ func (j Judgement) Isolate(r JudgeRules, at time.Time) (Judgement, *Change) {
 	if at.After(j.last) {
 		j.last = at
 	}
-	if j.isolated() || r.crowded(j.minor, at) {
+	if j.isolated() || r.crowded(j.minor, j.last) {
 		if j.streak.failing {
 			j.streak = streak{}
 		}
 		return j, nil
 	}
-	j.minor = r.remember(j.minor, at)
+	j.minor = r.remember(j.minor, j.last)
 	j.raw = verdict{events.StatusUnknown, events.Cause{
 		Layer: events.LayerPolicy, Code: CauseProberIsolated,
 		Message: "Most peers stopped answering the prober at the same time, so it may be the prober that is cut off.",

@@ -131,13 +131,13 @@ func (o *oracle) isolate(at time.Time) *domain.Change {
 	if at.After(o.last) {
 		o.last = at
 	}
-	if now := o.reported[len(o.reported)-1]; now.Cause.Code == "prober_isolated" || o.within(o.minors, at) >= o.r.FlapChanges {
+	if now := o.reported[len(o.reported)-1]; now.Cause.Code == "prober_isolated" || o.within(o.minors, o.last) >= o.r.FlapChanges {
 		if n := len(o.found); n > 0 && isDown(meaning(o.found[n-1])) {
 			o.found = nil
 		}
 		return nil
 	}
-	o.found, o.flapping, o.minors = nil, false, append(o.minors, at)
+	o.found, o.flapping, o.minors = nil, false, append(o.minors, o.last)
 	o.raw = domain.Change{To: events.StatusUnknown, Cause: events.Cause{Layer: "policy", Code: "prober_isolated"}, Since: at}
 	return o.report(o.raw)
 }
