@@ -97,7 +97,7 @@ func (s *stack) settle() {
 	testkit.Eventually(s.t, "the projections", func() bool {
 		ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
 		defer cancel()
-		return errors.Join(s.db.Directory().Await(ctx, "", s.seen), s.db.Audit().Await(ctx, "", s.seen)) == nil
+		return errors.Join(s.db.Directory().Await(ctx, "", s.seen), s.db.Audit().Await(ctx, "", s.seen), s.db.Timeline().Await(ctx, "", s.seen)) == nil
 	})
 }
 
