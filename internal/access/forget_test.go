@@ -75,7 +75,7 @@ func TestRevoke_whatIsPerhapsRevokedIsForgotten(t *testing.T) {
 	d.Exec(t, "CREATE TRIGGER no BEFORE UPDATE OF revoked_at ON tokens BEGIN SELECT RAISE(ABORT, 'no'); END")
 	for what, revoke := range map[string]func() error{
 		"one": func() error { _, err := k.Revoke(t.Context(), Loopback(), own.ID); return err },
-		"all": func() error { _, err := k.RevokeAll(t.Context(), Loopback(), "acme"); return err },
+		"all": func() error { _, err := k.RevokeAll(t.Context(), Loopback(), "acme", time.Time{}); return err },
 	} {
 		holder(t, k, secret)
 		if !k.Knows(secret) {
@@ -103,15 +103,15 @@ func TestRevokeAll_endsTheTokensOfOneEnterprise(t *testing.T) {
 			holder(t, there, secret)
 		}
 		for _, none := range []events.EnterpriseID{"", "nobody", "ac"} {
-			if n, err := k.RevokeAll(t.Context(), Loopback(), none); n != 0 || err != nil {
+			if n, err := k.RevokeAll(t.Context(), Loopback(), none, time.Time{}); n != 0 || err != nil {
 				t.Errorf("of %q: %d, %v", none, n, err)
 			}
 		}
 		by := holder(t, k, all)
-		if n, err := k.RevokeAll(t.Context(), by, "acme"); n != 2 || err != nil {
+		if n, err := k.RevokeAll(t.Context(), by, "acme", time.Time{}); n != 2 || err != nil {
 			t.Errorf("%d were revoked, %v, want 2", n, err)
 		}
-		if n, err := k.RevokeAll(t.Context(), by, "acme"); n != 0 || err != nil {
+		if n, err := k.RevokeAll(t.Context(), by, "acme", time.Time{}); n != 0 || err != nil {
 			t.Errorf("again: %d, %v", n, err)
 		}
 		wantUnknown(t, k, own)

@@ -138,15 +138,16 @@ func (k *Keeper) Revoke(ctx context.Context, by Principal, id string) (readmodel
 	return k.tokens.ByID(ctx, id)
 }
 
-// RevokeAll ends all tokens that are for one enterprise alone, and reports how
-// many: when the enterprise was removed, for they would be good for the next one
-// of that id. It holds as Revoke does, by's own token included; those that are
+// RevokeAll ends all tokens that are for one enterprise alone and were issued at
+// until or before (zero: whenever), and reports how many: when the enterprise was
+// removed, for they would be good for the next one of that id, whose own tokens
+// stay. It holds as Revoke does, by's own token included; those that are
 // for all enterprises stay, and an empty ent changes nothing. Whether by may
 // remove the enterprise is not asked here.
 //
 // The error wraps readmodel.ErrUnavailable: perhaps done; do it again.
-func (k *Keeper) RevokeAll(ctx context.Context, by Principal, ent events.EnterpriseID) (n int, err error) {
-	hashes, err := k.tokens.RevokeOf(ctx, ent, by.Actor, k.moment())
+func (k *Keeper) RevokeAll(ctx context.Context, by Principal, ent events.EnterpriseID, until time.Time) (n int, err error) {
+	hashes, err := k.tokens.RevokeOf(ctx, ent, by.Actor, until, k.moment())
 	k.forget(hashes...)
 	if err != nil {
 		return 0, err

@@ -71,7 +71,7 @@ func (out Outcome) answer() (Receipt, error) {
 	case out.Result != Accepted:
 		return Receipt{}, &domain.Error{Code: domain.Malformed, Msg: "the command could not be handled"}
 	}
-	return Receipt{CommandID: out.CommandID, ID: out.ID, Sequence: out.Sequence, Events: out.Events, Warnings: out.Warnings, Results: out.Results}, nil
+	return Receipt{CommandID: out.CommandID, ID: out.ID, Sequence: out.Sequence, Events: out.Events, Warnings: out.Warnings, Results: out.Results, At: out.At}, nil
 }
 
 // fromLog reports whether out may be all that the log tells, so that an outcome

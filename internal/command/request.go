@@ -48,6 +48,7 @@ type Receipt struct {
 	Warnings  []domain.Warning
 	Results   []domain.OperationResult // of ChangePeers; none with WarnResultsLost
 	Repeated  bool                     // an earlier command with this id had this outcome
+	At        time.Time                // when the command was accepted: this one, or the earlier
 }
 
 // ErrUnavailable is wrapped by errors that say nothing about the command: the

@@ -136,17 +136,24 @@ func (a *api) editEnterprise(ctx context.Context, c *call) (*reply[Receipt], err
 }
 
 // removeEnterprise removes it, and revokes the tokens that are for it: they must
-// not open what somebody registers under the same id later.
+// not open what somebody registers under the same id later. A repeat does that
+// again, for the first may not have come so far, and leaves the tokens of who has
+// registered the id meanwhile.
 func (a *api) removeEnterprise(ctx context.Context, c *call) (*reply[Receipt], error) {
-	out, err := c.toEnterprise(ctx, domain.RemoveEnterprise{}.Name())
+	ent, cmd, err := c.enterpriseCommand(domain.RemoveEnterprise{}.Name())
 	if err != nil {
 		return nil, err
 	}
-	ent, err := c.enterprise()
+	got, err := c.carryOut(ctx, ent, cmd)
 	if err != nil {
 		return nil, err
 	}
-	n, err := within(ctx, writeTimeout, func(ctx context.Context) (int, error) { return c.Tokens.RevokeAll(ctx, c.principal, ent) })
+	var until time.Time
+	if got.Repeated {
+		until = got.At
+	}
+	out := receiptOf(got)
+	n, err := within(ctx, writeTimeout, func(ctx context.Context) (int, error) { return c.Tokens.RevokeAll(ctx, c.principal, ent, until) })
 	if err != nil {
 		_ = a.refuse(c.r, err) // it is for the log
 		out.Body.Warnings = append(out.Body.Warnings, domain.Warning{
@@ -170,15 +177,21 @@ const (
 // toEnterprise reads the command called name and gives it to the enterprise of
 // the path.
 func (c *call) toEnterprise(ctx context.Context, name domain.CommandName) (*reply[Receipt], error) {
-	ent, err := c.enterprise()
-	if err != nil {
-		return nil, err
-	}
-	cmd, err := c.decode(name)
+	ent, cmd, err := c.enterpriseCommand(name)
 	if err != nil {
 		return nil, err
 	}
 	return c.give(ctx, ent, cmd)
+}
+
+// enterpriseCommand reads the command called name, and the enterprise of the path.
+func (c *call) enterpriseCommand(name domain.CommandName) (events.EnterpriseID, domain.Command, error) {
+	ent, err := c.enterprise()
+	if err != nil {
+		return "", nil, err
+	}
+	cmd, err := c.decode(name)
+	return ent, cmd, err
 }
 
 func (c *call) enterpriseOf(row readmodel.Enterprise) Enterprise {

@@ -84,7 +84,7 @@ type noTokens struct{ Tokens }
 
 func (noTokens) Open(context.Context) (bool, error) { return true, nil }
 func (noTokens) Knows(string) bool                  { return false }
-func (noTokens) RevokeAll(context.Context, access.Principal, events.EnterpriseID) (int, error) {
+func (noTokens) RevokeAll(context.Context, access.Principal, events.EnterpriseID, time.Time) (int, error) {
 	return 0, nil
 }
 

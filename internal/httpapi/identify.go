@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/peering/peering/internal/access"
 	"github.com/peering/peering/internal/domain"
@@ -23,8 +24,9 @@ type Tokens interface {
 
 	Create(ctx context.Context, by access.Principal, g access.Grant) (readmodel.Token, string, error)
 	Revoke(ctx context.Context, by access.Principal, id string) (readmodel.Token, error)
-	// RevokeAll ends the tokens that are for one enterprise, and counts them.
-	RevokeAll(ctx context.Context, by access.Principal, ent events.EnterpriseID) (int, error)
+	// RevokeAll ends the tokens that are for one enterprise and were issued at until
+	// or before (zero: whenever), and counts them.
+	RevokeAll(ctx context.Context, by access.Principal, ent events.EnterpriseID, until time.Time) (int, error)
 	Token(ctx context.Context, by access.Principal, id string) (readmodel.Token, error)
 	List(ctx context.Context, by access.Principal, q readmodel.TokenQuery) (readmodel.Page[readmodel.Token], error)
 }

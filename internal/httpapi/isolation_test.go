@@ -358,3 +358,34 @@ func TestIsolation_whoRegistersTheIdAgainSharesItWithNobody(t *testing.T) {
 		t.Errorf("a token for all is revoked too: %d %s", a.Code, a.Body)
 	}
 }
+
+// TestIsolation_aRepeatedRemovalLeavesTheTokensOfWhoCameAfter: one command has one
+// effect, whenever it is repeated.
+func TestIsolation_aRepeatedRemovalLeavesTheTokensOfWhoCameAfter(t *testing.T) {
+	s := newStack(t)
+	s.write(201, "POST", enterprisesURL, hq)
+	s.settle()
+	root, before := s.bearerOf(access.Admin, ""), s.bearerOf(access.Operator, "acme")
+	remove := func() Receipt {
+		a := ask(s.http, "DELETE", enterprisesURL+"/acme", "", "Authorization", "Bearer "+root, "Host", "peering.example", "Idempotency-Key", "gone")
+		if a.Code != 200 {
+			t.Fatalf("%d %s", a.Code, a.Body)
+		}
+		return into[Receipt](t, a)
+	}
+	first := remove()
+	a := s.bearer(root, "POST", enterprisesURL, hq, "application/json")
+	if a.Code != 201 {
+		t.Fatalf("%d %s", a.Code, a.Body)
+	}
+	s.seen = into[Receipt](t, a).Sequence
+	s.settle()
+	after := s.bearerOf(access.Operator, "acme")
+	if again := remove(); again.Sequence != first.Sequence || len(again.Warnings) != 0 {
+		t.Errorf("the repeat: %+v, first %+v", again, first)
+	}
+	wantProblem(t, s.bearer(before, "GET", enterprisesURL+"/acme", "", ""), 401, codeUnauthenticated, "Authorization")
+	if a := s.bearer(after, "GET", enterprisesURL+"/acme", "", ""); a.Code != 200 {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+}

@@ -210,18 +210,27 @@ func revisionOf(tag string) (events.Seq, bool) {
 
 // give gives cmd to ent and answers with its receipt.
 func (c *call) give(ctx context.Context, ent events.EnterpriseID, cmd domain.Command) (*reply[Receipt], error) {
+	got, err := c.carryOut(ctx, ent, cmd)
+	if err != nil {
+		return nil, err
+	}
+	return receiptOf(got), nil
+}
+
+func receiptOf(got command.Receipt) *reply[Receipt] {
+	return &reply[Receipt]{Body: Receipt{ID: got.ID, Sequence: got.Sequence, Warnings: got.Warnings}}
+}
+
+// carryOut gives cmd to the write loop, when the caller may.
+func (c *call) carryOut(ctx context.Context, ent events.EnterpriseID, cmd domain.Command) (command.Receipt, error) {
 	if right := access.RightFor(cmd); !c.principal.May(right) {
-		return nil, c.lacks(right)
+		return command.Receipt{}, c.lacks(right)
 	}
 	req, err := c.request(ent, cmd)
 	if err != nil {
-		return nil, err
+		return command.Receipt{}, err
 	}
-	got, err := c.handle(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	return &reply[Receipt]{Body: Receipt{ID: got.ID, Sequence: got.Sequence, Warnings: got.Warnings}}, nil
+	return c.handle(ctx, req)
 }
 
 // handle gives req to the write loop within its time.

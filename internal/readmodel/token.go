@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -119,12 +120,17 @@ func (t *Tokens) Revoke(ctx context.Context, id, by string, at time.Time, check 
 	return cmp.Or(refusal, err)
 }
 
-// RevokeOf ends all good tokens that are for one enterprise, and returns their
-// hashes. Those that are for all enterprises stay: an empty ent changes nothing.
+// RevokeOf ends all good tokens that are for one enterprise and were made at until
+// or before (zero: whenever), and returns their hashes. Those that are for all
+// enterprises stay: an empty ent changes nothing.
 // With an error the hashes are of tokens that perhaps were revoked.
-func (t *Tokens) RevokeOf(ctx context.Context, ent events.EnterpriseID, by string, at time.Time) (hashes []string, err error) {
+func (t *Tokens) RevokeOf(ctx context.Context, ent events.EnterpriseID, by string, until, at time.Time) (hashes []string, err error) {
 	if ent == "" || !isFit(string(ent)) {
 		return nil, nil
+	}
+	last := int64(math.MaxInt64)
+	if !until.IsZero() {
+		last = micros(until)
 	}
 	err = t.db.writing(ctx, "revoke the tokens of an enterprise", func(tx *sqlx.Tx) error {
 		live, err := t.live(ctx, tx)
@@ -132,11 +138,11 @@ func (t *Tokens) RevokeOf(ctx context.Context, ent events.EnterpriseID, by strin
 			return err
 		}
 		for _, token := range live {
-			if token.Enterprise == ent {
+			if token.Enterprise == ent && micros(token.CreatedAt) <= last {
 				hashes = append(hashes, token.Hash)
 			}
 		}
-		_, err = tx.ExecContext(ctx, tx.Rebind("UPDATE tokens SET revoked_at = ?, revoked_by = ? WHERE enterprise = ? AND revoked_at = 0"), micros(at), by, ent)
+		_, err = tx.ExecContext(ctx, tx.Rebind("UPDATE tokens SET revoked_at = ?, revoked_by = ? WHERE enterprise = ? AND created_at <= ? AND revoked_at = 0"), micros(at), by, ent, last)
 		return err
 	})
 	return hashes, err

@@ -229,11 +229,14 @@ func TestRevokeOf_endsThoseOfOneEnterprise(t *testing.T) {
 			}
 		}
 		for _, none := range []events.EnterpriseID{"", "nobody", "acme\x00", "\xff", "%"} {
-			if got, err := tokens.RevokeOf(t.Context(), none, "alice", at(900)); err != nil || len(got) > 0 {
+			if got, err := tokens.RevokeOf(t.Context(), none, "alice", time.Time{}, at(900)); err != nil || len(got) > 0 {
 				t.Errorf("of %q: %q, %v", none, got, err)
 			}
 		}
-		got, err := tokens.RevokeOf(t.Context(), acme, "alice", at(900))
+		if early, err := tokens.RevokeOf(t.Context(), acme, "alice", time.Unix(1, 0), at(900)); err != nil || len(early) > 0 {
+			t.Errorf("made before all of them: %q, %v", early, err)
+		}
+		got, err := tokens.RevokeOf(t.Context(), acme, "alice", time.Time{}, at(900))
 		slices.Sort(got)
 		slices.Sort(want)
 		if err != nil || len(want) == 0 || !slices.Equal(got, want) {
@@ -247,7 +250,7 @@ func TestRevokeOf_endsThoseOfOneEnterprise(t *testing.T) {
 				t.Errorf("it is %+v, want %+v", now, token)
 			}
 		}
-		if again, err := tokens.RevokeOf(t.Context(), acme, "bob", at(901)); err != nil || len(again) > 0 {
+		if again, err := tokens.RevokeOf(t.Context(), acme, "bob", time.Time{}, at(901)); err != nil || len(again) > 0 {
 			t.Errorf("again: %q, %v", again, err)
 		}
 	})
