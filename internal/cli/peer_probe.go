@@ -122,6 +122,9 @@ func answered(what string, ok bool, cause *client.StatusCause, steps []client.St
 		}
 	}
 	text := what + " did not answer"
+	if cause != nil && cause.Layer == "policy" {
+		text = what + " may not be probed"
+	}
 	if cause != nil {
 		text += fmt.Sprintf(" (%s: %s)", cause.Layer, cause.Code)
 	}

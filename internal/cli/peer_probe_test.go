@@ -138,6 +138,15 @@ func TestPeerProbe_refusals(t *testing.T) {
 	}
 }
 
+func TestPeerTest_whatMayNotBeProbedDidNotFailToAnswer(t *testing.T) {
+	refused := `{"layer":"policy","code":"port_refused","message":"Port 22 may not be probed."}`
+	s := newRouted(t, map[string]string{"POST /api/v1/enterprises/acme/peers:test": `{"steps":[],"ok":false,"cause":` + refused + `}`})
+	got := command(t.Context(), s.URL, "peer", "test", "--hostname", "a.b", "--port", "22", "acme")
+	if got.code != 1 || got.err != "peering: the server a.b may not be probed (policy: port_refused)\n" {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestPeerTest_savesNothing(t *testing.T) {
 	s := newRouted(t, map[string]string{"POST /api/v1/enterprises/acme/peers:test": `{"steps":` + stepsJSON + `,"ok":false,"cause":null}`})
 	got := command(t.Context(), s.URL, "peer", "test", "--hostname", "a.b", "--port", "8443", "acme")

@@ -208,14 +208,31 @@ func (k *Kit) ensure(ctx context.Context, p plan, ca *pair, now time.Time) (chan
 	return true, nil
 }
 
+// Where the ports of the servers are: below those that systems give to whoever
+// asks for any. A port is kept for as long as the kit, and nobody is to come upon
+// it by chance while the demo is not running.
+const (
+	firstPort = 20000
+	ports     = 10000
+	portTries = 100
+)
+
 // freePort is a port on loopback that nobody listens at.
 func freePort(ctx context.Context) (int, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	var listening error
+	for range portTries {
+		n, err := rand.Int(rand.Reader, big.NewInt(ports))
+		if err != nil {
+			return 0, err
+		}
+		port := firstPort + int(n.Int64())
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, l.Close()
+		}
+		listening = err
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
+	return 0, listening
 }
 
 // pair is a certificate with its key.

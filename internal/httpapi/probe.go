@@ -108,6 +108,9 @@ func (a *api) probeRoutes() {
 }
 
 func (a *api) probePeer(ctx context.Context, c *call) (*reply[ProbeResult], error) {
+	if err := c.saysNothing("probe"); err != nil {
+		return nil, err
+	}
 	row, err := c.livingPeer(ctx)
 	if err != nil {
 		return nil, err

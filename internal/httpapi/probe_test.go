@@ -121,16 +121,26 @@ func TestProbe_takesNoLongerThanItMay(t *testing.T) {
 	if longest, most := awaitTimeout+readTimeout+probeTimeout, NewServer(http.NotFoundHandler(), nil).WriteTimeout; longest >= most {
 		t.Errorf("a probe may take %s, and the answer %s", longest, most)
 	}
-	for _, target := range []string{probeURL, testURL} {
+	for target, body := range map[string]string{probeURL: "", testURL: `{"hostname":"uc1.lyon.example"}`} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newProbing()
 			p.prober.hold = make(chan struct{})
 			begun := time.Now()
-			wantProblem(t, ask(p.api(t), "POST", target, `{"hostname":"uc1.lyon.example"}`), 503, codeUnavailable, "")
+			wantProblem(t, ask(p.api(t), "POST", target, body), 503, codeUnavailable, "")
 			if took := time.Since(begun); took != probeTimeout || took < 12*time.Second {
 				t.Errorf("%s was given up after %s", target, took)
 			}
 		})
+	}
+}
+
+func TestProbe_aBodyIsNotPassedOver(t *testing.T) {
+	h := newProbing().api(t)
+	for body, field := range map[string]string{`{"by":"x"}`: "by", `{`: "", `[]`: ""} {
+		wantProblem(t, ask(h, "POST", probeURL, body), 400, domain.Malformed, field)
+	}
+	if a := ask(h, "POST", probeURL, "{}"); a.Code != 200 {
+		t.Errorf("%d %s", a.Code, a.Body)
 	}
 }
 

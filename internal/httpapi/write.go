@@ -60,6 +60,17 @@ func (c *call) jsonBody() ([]byte, error) {
 	return body, c.mediaType()
 }
 
+// saysNothing refuses the body of a request that takes none, called name: nothing
+// that a caller says is passed over.
+func (c *call) saysNothing(name string) error {
+	body, err := c.jsonBody()
+	if err != nil {
+		return err
+	}
+	_, err = command.DecodeDocument[struct{}](name, body)
+	return err
+}
+
 // body reads the whole body, up to the limit of a command.
 func (c *call) body() ([]byte, error) { return c.bodyUpTo(command.MaxBody) }
 
