@@ -120,23 +120,18 @@ func (s Server) serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.ServeTLS(l, "", "") }()
-	if _, err := io.WriteString(out, ready); err != nil {
-		return errors.Join(err, server.Close())
+	_, err = io.WriteString(out, ready)
+	if err == nil {
+		err = await(ctx, func() error { // until whoever started it has gone
+			_, err := io.Copy(io.Discard, in)
+			return err
+		})
 	}
-	err = await(ctx, func() error { // until whoever started it has gone
-		_, err := io.Copy(io.Discard, in)
-		return err
-	})
-	if err != nil {
-		return errors.Join(err, server.Close())
+	err = errors.Join(err, server.Close())
+	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
 	}
-	if err := server.Close(); err != nil {
-		return err
-	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return err
 }
 
 // handler answers as a server of peering does.
