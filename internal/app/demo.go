@@ -78,6 +78,17 @@ func addDemo(ctx context.Context, kit *demo.Kit, handle func(context.Context, co
 	return last, nil
 }
 
+// addDemo adds the demo and says when it has.
+func (p *process) addDemo(ctx context.Context, h *command.Handler) error {
+	return untilItWorks(ctx, p.log, "the demo", never, func(ctx context.Context) error {
+		last, err := addDemo(ctx, p.demo, h.Handle)
+		if err == nil {
+			p.demoEnd.keep(last)
+		}
+		return err
+	})
+}
+
 // serveDemo serves the demo's peers.
 func (p *process) serveDemo(ctx context.Context) error {
 	program, err := os.Executable()

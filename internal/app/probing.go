@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -14,62 +13,10 @@ import (
 
 	"github.com/peering/peering/internal/config"
 	"github.com/peering/peering/internal/demo"
-	"github.com/peering/peering/internal/events"
-	"github.com/peering/peering/internal/eventstore"
 	"github.com/peering/peering/internal/httpapi"
 	"github.com/peering/peering/internal/probe"
 	"github.com/peering/peering/internal/prober"
 )
-
-// openSamples makes the stream of samples, and makes it again when it is gone.
-// What is wrong with it is said, and stops nobody.
-func (p *process) openSamples(ctx context.Context) error {
-	if _, err := p.events.get(ctx); err != nil {
-		return err
-	}
-	for {
-		err := untilItWorks(ctx, p.log, "the stream of samples", never, func(ctx context.Context) error {
-			err := eventstore.EnsureSamples(ctx, p.nc, streamOptions(p.cfg, p.log))
-			p.sampling.Store(&err)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if _, opened := p.samples.now(); !opened {
-			samples, err := eventstore.NewSamples(p.nc, p.log)
-			if err != nil {
-				return err
-			}
-			p.samples.keep(samples)
-			p.late.samples.Store(samples)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Minute):
-		}
-	}
-}
-
-// checkSamples says whether single probes are kept: without them nobody sees when
-// a peer was looked at last.
-func (p *process) checkSamples(context.Context) finding {
-	err := p.sampling.Load()
-	if err == nil || *err != nil {
-		return amber("single probes are not kept: their stream is not there")
-	}
-	return green("their stream is there")
-}
-
-// keep hands a sample to its stream, when that is there.
-func (p *process) keep(s events.Sample) error {
-	samples, ok := p.samples.now()
-	if !ok {
-		return errors.New("the stream of samples is not there yet")
-	}
-	return samples.Keep(s)
-}
 
 // probe probes this process's share of the peers.
 func (p *process) probe(ctx context.Context) error {
@@ -91,7 +38,7 @@ func (p *process) probe(ctx context.Context) error {
 	}
 	pr := prober.New(prober.Options{
 		ID: proberID(), Source: l.reader, Store: l.store, Registry: registry, Probe: looker,
-		Keep: p.keep, Used: l.health.UsedRatio,
+		Keep: p.keepSample, Used: l.health.UsedRatio,
 		Interval: p.cfg.ProbeInterval, Concurrency: p.cfg.ProbeConcurrency, Logger: p.log, Metrics: p.metrics,
 	})
 	p.prober.Store(pr)

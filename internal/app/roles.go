@@ -115,14 +115,3 @@ func (p *process) decide(ctx context.Context) error {
 	}
 	return group.Wait()
 }
-
-// addDemo adds the demo and says when it has.
-func (p *process) addDemo(ctx context.Context, h *command.Handler) error {
-	return untilItWorks(ctx, p.log, "the demo", never, func(ctx context.Context) error {
-		last, err := addDemo(ctx, p.demo, h.Handle)
-		if err == nil {
-			p.demoEnd.keep(last)
-		}
-		return err
-	})
-}

@@ -71,21 +71,20 @@ func (w wire) open(ctx context.Context, filter string, after events.Seq, limit i
 	}
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
-	begin := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: uint64(after) + 1}
-	if w.newest && after == 0 {
-		begin = jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
-	}
-	_, err = js.CreateConsumer(ctx, w.stream, jetstream.ConsumerConfig{
+	config := jetstream.ConsumerConfig{
 		Name:              s.consumer,
 		FilterSubject:     filter,
-		DeliverPolicy:     begin.DeliverPolicy,
-		OptStartSeq:       begin.OptStartSeq,
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       uint64(after) + 1,
 		AckPolicy:         jetstream.AckNonePolicy,
 		InactiveThreshold: inactive,
 		Replicas:          1,
 		MemoryStorage:     true,
-	})
-	if err != nil {
+	}
+	if w.newest && after == 0 {
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverLastPerSubjectPolicy, 0
+	}
+	if _, err := js.CreateConsumer(ctx, w.stream, config); err != nil {
 		s.close()
 		return nil, cannotRead(w.stream, err)
 	}

@@ -110,20 +110,9 @@ func (a *api) addPeer(ctx context.Context, c *call) (*reply[Receipt], error) {
 }
 
 func (a *api) showPeer(ctx context.Context, c *call) (*reply[Peer], error) {
-	ent, id, err := c.peer()
+	row, err := c.livingPeer(ctx)
 	if err != nil {
 		return nil, err
-	}
-	row, err := read(ctx, c, ent, func(ctx context.Context) (readmodel.Peer, error) {
-		return c.Directory.Peer(ctx, ent, id)
-	})
-	switch {
-	case errors.Is(err, readmodel.ErrNotFound):
-		return nil, noSuch("peer", string(id))
-	case err != nil:
-		return nil, err
-	case row.Deleted != nil:
-		return nil, gone("The peer "+row.Description, *row.Deleted)
 	}
 	return &reply[Peer]{ETag: etagOf(row.Revision, row.LastSeq), Body: a.peerOf(row)}, nil
 }
@@ -164,4 +153,27 @@ func aimAtPeer(cmd domain.Command, id events.PeerID) (domain.Command, error) {
 		return nil, fmt.Errorf("%s is not a command to a peer", cmd.Name())
 	}
 	return cmd, err
+}
+
+// livingPeer reads the peer that a request is about, after min_seq; one that is
+// gone is refused with its story.
+func (c *call) livingPeer(ctx context.Context) (readmodel.Peer, error) {
+	row, err := c.anyPeer(ctx)
+	if err == nil && row.Deleted != nil {
+		err = gone("The peer "+row.Description, *row.Deleted)
+	}
+	return row, err
+}
+
+// anyPeer is livingPeer for what is also told of a peer that is gone.
+func (c *call) anyPeer(ctx context.Context) (readmodel.Peer, error) {
+	ent, id, err := c.peer()
+	if err != nil {
+		return readmodel.Peer{}, err
+	}
+	row, err := read(ctx, c, ent, func(ctx context.Context) (readmodel.Peer, error) { return c.Directory.Peer(ctx, ent, id) })
+	if errors.Is(err, readmodel.ErrNotFound) {
+		err = noSuch("peer", string(id))
+	}
+	return row, err
 }

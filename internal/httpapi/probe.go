@@ -177,29 +177,6 @@ func (c *call) testTarget() (ProbeTarget, error) {
 	return ProbeTarget{Hostname: p.Hostname, Port: p.Port}, nil
 }
 
-// livingPeer reads the peer that a request is about, after min_seq; one that is
-// gone is refused with its story.
-func (c *call) livingPeer(ctx context.Context) (readmodel.Peer, error) {
-	row, err := c.anyPeer(ctx)
-	if err == nil && row.Deleted != nil {
-		err = gone("The peer "+row.Description, *row.Deleted)
-	}
-	return row, err
-}
-
-// anyPeer is livingPeer for what is also told of a peer that is gone.
-func (c *call) anyPeer(ctx context.Context) (readmodel.Peer, error) {
-	ent, id, err := c.peer()
-	if err != nil {
-		return readmodel.Peer{}, err
-	}
-	row, err := read(ctx, c, ent, func(ctx context.Context) (readmodel.Peer, error) { return c.Directory.Peer(ctx, ent, id) })
-	if errors.Is(err, readmodel.ErrNotFound) {
-		err = noSuch("peer", string(id))
-	}
-	return row, err
-}
-
 // mayBeProbed refuses a peer that is never looked at.
 func mayBeProbed(row readmodel.Peer) error {
 	switch {

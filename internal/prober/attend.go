@@ -1,9 +1,7 @@
 package prober
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -27,9 +25,6 @@ func (p *Prober) attend(ctx context.Context) error {
 			p.log.Warn("saying that this prober is there", "acknowledged", !failing, "err", err)
 		}
 		p.share()
-		if p.roster.deaf(time.Now()) {
-			p.hearAgain()
-		}
 		select {
 		case <-tick.C:
 		case <-p.hurry:
@@ -56,7 +51,7 @@ func (p *Prober) member() Member {
 	defer p.mu.Unlock()
 	return Member{
 		ID: p.id, Started: p.started, Targets: p.targets.Len(), Owned: len(p.peers),
-		Isolated: p.isolated, Muted: !p.mutedSince.IsZero(), MutedSince: p.mutedSince, Held: maps.Clone(p.held),
+		Isolated: p.suspicion.reported, Muted: !p.mutedSince.IsZero(), MutedSince: p.mutedSince, Held: maps.Clone(p.held),
 		Starting: !p.ready(time.Now()),
 	}
 }
@@ -98,33 +93,15 @@ func (p *Prober) share() {
 	p.refreshAll()
 }
 
-// errDeaf ends a watch that has fallen silent.
-var errDeaf = errors.New("prober: what this prober says does not come back")
-
 // watch hears the probers, itself among them.
 func (p *Prober) watch(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	p.mu.Lock()
-	p.deaf = cancel
-	p.mu.Unlock()
-	err := p.o.Registry.Watch(ctx, func(m Member, old time.Duration) {
+	return p.o.Registry.Watch(ctx, func(m Member, old time.Duration) {
 		if m.ID == p.id && old > 0 {
 			return // what it said before says nothing of this watch
 		}
 		p.roster.hear(m, time.Now().Add(-old))
 		p.share()
 	})
-	return cmp.Or(context.Cause(ctx), err)
-}
-
-// hearAgain ends the present watch, so that another one begins.
-func (p *Prober) hearAgain() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.deaf != nil {
-		p.deaf(errDeaf)
-	}
 }
 
 // forget removes from the registry who is long gone, once an hour.
@@ -173,6 +150,6 @@ func (p *Prober) Status() Status {
 	defer p.mu.Unlock()
 	return Status{
 		Seq: p.targets.Seq(), Targets: p.targets.Len(), Owned: len(p.peers), Late: p.schedule.late(now),
-		Isolated: p.isolated, Muted: !p.mutedSince.IsZero(), Leased: leased, Probers: len(p.members), Held: len(p.targets.Held()),
+		Isolated: p.suspicion.reported, Muted: !p.mutedSince.IsZero(), Leased: leased, Probers: len(p.members), Held: len(p.targets.Held()),
 	}
 }

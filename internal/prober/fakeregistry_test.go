@@ -80,9 +80,14 @@ func (r *memoryRegistry) watch(ctx context.Context, passes func(context.Context)
 				fn(s.member, 0)
 			}
 		}
+		silence := time.NewTimer(deafAfter)
 		select {
 		case <-changed:
+			silence.Stop()
+		case <-silence.C:
+			return errSilent
 		case <-ctx.Done():
+			silence.Stop()
 			return ctx.Err()
 		}
 	}

@@ -2,6 +2,7 @@ package prober
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"slices"
 	"sync"
@@ -17,7 +18,7 @@ import (
 // after its last beat that was acknowledged began.
 const (
 	beatEvery   = time.Second
-	deafAfter   = 3 * time.Second // of a beat that was taken and did not come back
+	deafAfter   = 3 * time.Second // a watch that hears nobody
 	leaseFor    = 4 * time.Second
 	silentAfter = 6 * time.Second
 	forgetAfter = 24 * time.Hour
@@ -53,12 +54,16 @@ type Registry interface {
 	// Watch calls fn with what each member said last, and then with whatever is
 	// said, until ctx ends. old is how long ago that was for what had been said
 	// before, by the registry's clock; 0: it was said just now. Any error but ctx's
-	// is worth trying again. It may fall silent without an error: whoever beats
-	// knows by not hearing himself.
+	// is worth trying again. It ends with errSilent when nothing was said for
+	// deafAfter: either nobody is there, or it cannot hear, and only a new watch
+	// tells.
 	Watch(ctx context.Context, fn func(m Member, old time.Duration)) error
 	// Forget removes what a member said.
 	Forget(ctx context.Context, id string) error
 }
+
+// errSilent ends a watch that heard nothing.
+var errSilent = errors.New("prober: nothing was heard from the registry")
 
 // roster knows who is there, by this process's own clock. It is safe for
 // concurrent use.
@@ -85,14 +90,6 @@ func (r *roster) hear(m Member, at time.Time) {
 	if m.Left || m.Starting && m.ID != r.self {
 		delete(r.heard, m.ID)
 	}
-}
-
-// deaf reports whether what this prober says does not come back to it, so that
-// nothing can be concluded from the silence of others.
-func (r *roster) deaf(now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.leased(now) && r.beat.Sub(r.heard[r.self]) > deafAfter && r.beat.Sub(r.since) > deafAfter
 }
 
 // acknowledged notes that a beat of ours, which began at a time, was taken. When

@@ -61,7 +61,7 @@ func (p *Prober) refresh(keys ...domain.PeerKey) {
 			fresh = append(fresh, t)
 		case known.config != t.Connection.From:
 			p.judge(known, &t)
-			p.isolation.Forget(key)
+			p.suspicion.Forget(key)
 			p.schedule.put(key, t.Hostname, now)
 		case known.reported < t.StatusSeq && !known.writing:
 			p.judge(known, &t)
@@ -94,7 +94,7 @@ func (p *Prober) adopt(t *Target, now, due time.Time) {
 	p.peers[t.Key()] = known
 	s := known.judgement
 	if s.Status() == events.StatusUp || s.Status() == events.StatusDegraded || s.Cause().Code == domain.CauseProberIsolated {
-		p.isolation.Expect(t.Key(), t.Hostname)
+		p.suspicion.Expect(t.Key(), t.Hostname)
 	}
 	p.schedule.put(t.Key(), t.Hostname, due)
 }
@@ -105,9 +105,10 @@ func (p *Prober) drop(key domain.PeerKey) {
 	if known == nil {
 		return
 	}
-	known.answer(Report{Error: errNotProbed})
+	answer(known.asked, Report{Error: errNotProbed})
+	known.asked = nil
 	delete(p.peers, key)
-	p.isolation.Forget(key)
+	p.suspicion.Forget(key)
 	p.schedule.remove(key)
 }
 
@@ -128,12 +129,11 @@ func (p *Prober) rouse() {
 	}
 }
 
-// answer tells everybody who asked, and forgets them.
-func (k *peer) answer(r Report) {
-	for _, asked := range k.asked {
-		asked <- r
+// answer tells everybody who asked. Each has a place for it.
+func answer(asked []chan<- Report, r Report) {
+	for _, one := range asked {
+		one <- r
 	}
-	k.asked = nil
 }
 
 // finding is what a probe of a peer found, in the terms of the rules.

@@ -102,15 +102,12 @@ type Prober struct {
 	leasedSince time.Time // the lease that they were shared out under
 	peers       map[domain.PeerKey]*peer
 	schedule    *schedule
-	isolation   domain.Isolation
-	isolated    bool      // peers were reported unknown because it suspects itself
-	suspected   time.Time // when it suspected itself last
+	suspicion   suspicion
 	// unwatchedSince is since when nobody had probed when the peers were shared out;
 	// zero: somebody had.
 	unwatchedSince time.Time
 	lost           time.Time // since when the log is not followed; zero: it is
 	mutedSince     time.Time // since when the log is too full for reports; zero: it is not
-	deaf           context.CancelCauseFunc
 	held           map[events.EnterpriseID]time.Time
 }
 
@@ -123,6 +120,7 @@ func New(o Options) *Prober {
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), tests: make(chan struct{}, maxTests),
 		peers: map[domain.PeerKey]*peer{}, schedule: newSchedule(o.PerHost), held: map[events.EnterpriseID]time.Time{},
 	}
+	p.suspicion = suspicion{lasts: 4 * o.Interval, log: p.log}
 	p.metrics = newMetrics(p, o.Metrics)
 	return p
 }

@@ -72,9 +72,9 @@ func (r *KV) Forget(ctx context.Context, id string) error {
 	return nil
 }
 
-// Watch is described at Registry. It makes the bucket again when that is gone,
-// and ends when it cannot be watched any more, which is looked at every so often:
-// the library waits for ever for one that is gone.
+// Watch is described at Registry. It makes the bucket again when that is gone. The
+// library says nothing of a bucket that is gone, and only after ten seconds that
+// the server with the watch is: silence is what tells.
 func (r *KV) Watch(ctx context.Context, fn func(m Member, old time.Duration)) error {
 	kv, err := openBucket(ctx, r.js, r.replicas)
 	if err != nil {
@@ -85,17 +85,15 @@ func (r *KV) Watch(ctx context.Context, fn func(m Member, old time.Duration)) er
 		return fmt.Errorf("prober: bucket %s: %w", bucket, err)
 	}
 	defer func() { _ = w.Stop() }() // it only says that the connection is gone
-	look := time.NewTicker(silentAfter)
-	defer look.Stop()
+	silence := time.NewTimer(deafAfter)
+	defer silence.Stop()
 	initial := true
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-look.C:
-			if _, err := kv.Status(ctx); err != nil {
-				return fmt.Errorf("prober: bucket %s: %w", bucket, err)
-			}
+		case <-silence.C:
+			return errSilent
 		case entry, ok := <-w.Updates():
 			switch {
 			case !ok:
@@ -103,6 +101,7 @@ func (r *KV) Watch(ctx context.Context, fn func(m Member, old time.Duration)) er
 			case entry == nil:
 				initial = false
 			default:
+				silence.Reset(deafAfter)
 				tell(entry, initial, fn)
 			}
 		}

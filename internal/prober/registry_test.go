@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/testkit"
@@ -121,6 +120,16 @@ func registrySuite(t *testing.T, open func(*testing.T) Registry) {
 		beat(t, r, Member{ID: "gone"})
 		a.waitFor(t, "one that comes back", func(m map[string]Member) bool { return m["gone"].ID != "" })
 	})
+	t.Run("a watch that hears nothing ends", func(t *testing.T) {
+		r := open(t)
+		beat(t, r, Member{ID: "a"})
+		a := attendTo(t, open(t))
+		a.waitFor(t, "what was said before", func(m map[string]Member) bool { return m["a"].ID != "" })
+		if err := <-a.ended; !errors.Is(err, errSilent) {
+			t.Errorf("the watch ended with %v", err)
+		}
+		a.ended <- nil
+	})
 	t.Run("nothing is done when there is no time", func(t *testing.T) {
 		r := open(t)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -227,7 +236,7 @@ func TestRegistry_aWatchOfABucketThatIsGoneEndsAndTheNextMakesAnother(t *testing
 	defer cancel()
 	select {
 	case err := <-a.ended:
-		if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		if !errors.Is(err, errSilent) {
 			t.Errorf("the watch ended with %v", err)
 		}
 		a.ended <- err

@@ -42,8 +42,8 @@ func NewRoll() *Roll {
 }
 
 // Run hears what probers say until ctx ends and returns ctx's error. open opens
-// the registry; it is called again after trouble, and after silence: a watch may
-// end without a word, while probers are there.
+// the registry; it is called again after trouble, and after silence. Why a watch
+// ended is no matter: whoever is not heard is absent, and that says it all.
 func (r *Roll) Run(ctx context.Context, open func(context.Context) (Registry, error)) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = 2 * time.Second
@@ -51,7 +51,8 @@ func (r *Roll) Run(ctx context.Context, open func(context.Context) (Registry, er
 		registry, err := open(ctx)
 		if err == nil {
 			wait.Reset()
-			r.listen(ctx, registry)
+			r.reach()
+			_ = registry.Watch(ctx, r.hear)
 		}
 		if err := sleep(ctx, wait.NextBackOff()); err != nil {
 			return err
@@ -59,20 +60,7 @@ func (r *Roll) Run(ctx context.Context, open func(context.Context) (Registry, er
 	}
 }
 
-// listen hears a registry that answers until it falls silent. Why it did is no
-// matter: whoever is not heard is absent, and that says it all.
-func (r *Roll) listen(ctx context.Context, registry Registry) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	r.reach()
-	silence := time.AfterFunc(deafAfter, cancel)
-	defer silence.Stop()
-	_ = registry.Watch(ctx, func(m Member, old time.Duration) {
-		silence.Reset(deafAfter)
-		r.hear(m, old)
-	})
-}
-
+// reach notes that the registry answers.
 func (r *Roll) reach() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

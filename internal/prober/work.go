@@ -73,7 +73,7 @@ func (p *Prober) look(ctx context.Context, e *entry) {
 			p.conclude(ctx, known, &t, &res, finding, &report)
 		}
 	}
-	(&peer{asked: asked}).answer(report)
+	answer(asked, report)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next := time.Now()
@@ -98,40 +98,18 @@ func (p *Prober) keep(t *Target, r Report, byHand bool) {
 }
 
 // conclude judges a peer by a probe of what it was when that began, and appends
-// what changes. The probe does not count when the peer, or who may speak for it,
-// is another since.
+// what changes.
 func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *probe.Result, f domain.Finding, report *Report) {
-	p.mu.Lock()
-	now, ok := p.targets.Get(t.Key())
-	until, counts := p.counts(known, t, res)
-	if !ok || !counts || now.Connection.From != t.Connection.From {
-		p.mu.Unlock()
+	c, ok := p.consider(known, t, res, f)
+	if !ok {
 		p.metrics.dropped.WithLabelValues("outdated").Inc()
 		return
 	}
-	if known.reported < now.StatusSeq { // somebody else's, that nobody has judged it by yet
-		p.judge(known, &now)
-	}
-	list := p.unwatched(known, &now, res)
-	from := known.judgement.Status()
-	next, change := p.observe(known, &now, f)
-	if known.reported == now.StatusSeq { // else what it showed may be what was reported last
-		list = append(list, shownOf(&now, res)...)
-	}
-	if change != nil {
-		list = append(list, changeOf(&now, from, res, change))
-	}
-	if len(list) == 0 {
-		known.judgement = next
-		report.Status, report.StatusCause = next.Status(), next.Cause()
-		p.mu.Unlock()
+	report.Status, report.StatusCause = c.next.Status(), c.next.Cause()
+	if len(c.events) == 0 {
 		return
 	}
-	known.writing = true
-	after := known.reported
-	p.mu.Unlock()
-
-	seq, err := p.write(ctx, until, &now, after, list)
+	seq, err := p.write(ctx, &c)
 	if err != nil {
 		p.metrics.dropped.WithLabelValues("not_written").Inc()
 	}
@@ -141,40 +119,83 @@ func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *prob
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	known.writing = false
-	if known.config == now.Connection.From {
-		p.settle(known, &now, next, seq, err == nil || change == nil)
+	if known.config == c.target.Connection.From {
+		p.settle(known, &c, seq, err == nil || !c.changes)
 	}
 	report.Sequence = seq
 	report.Status, report.StatusCause = known.judgement.Status(), known.judgement.Cause()
 }
 
-// settle makes next the judgement of a peer after an append: seq is that of the
-// last event that was written, 0 when none was. A change that was not written is
+// conclusion is what a probe means for a peer.
+type conclusion struct {
+	target  Target // as it is now
+	next    domain.Judgement
+	changes bool // the status
+	events  []events.Event
+	after   events.Seq // that they are appended behind
+	until   time.Time  // when this prober may append them
+}
+
+// consider judges a peer by a probe. Without events that is its judgement then;
+// with them once they are written, and nothing else is concluded of it meanwhile.
+// It is not ok when the probe does not count.
+func (p *Prober) consider(known *peer, t *Target, res *probe.Result, f domain.Finding) (c conclusion, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.target, c.until, ok = p.counts(known, t, res); !ok {
+		return c, false
+	}
+	now := &c.target
+	if known.reported < now.StatusSeq { // somebody else's, that nobody has judged it by yet
+		p.judge(known, now)
+	}
+	c.after, c.events = known.reported, p.unwatched(known, now, res)
+	from := known.judgement.Status()
+	next, change := p.observe(known, now, f)
+	c.next, c.changes = next, change != nil
+	if known.reported == now.StatusSeq { // else what it showed may be what was reported last
+		c.events = append(c.events, shownOf(now, res)...)
+	}
+	if change != nil {
+		c.events = append(c.events, changeOf(now, from, res, change))
+	}
+	if known.writing = len(c.events) > 0; !known.writing {
+		known.judgement = next
+	}
+	return c, true
+}
+
+// settle makes a conclusion the judgement of a peer after the append: seq is that
+// of the last event that was written, 0 when none was. A change that was not written is
 // not made: the next probe leads to it again. What others have reported meanwhile
 // counts instead.
-func (p *Prober) settle(known *peer, t *Target, next domain.Judgement, seq events.Seq, made bool) {
+func (p *Prober) settle(known *peer, c *conclusion, seq events.Seq, made bool) {
 	known.reported = max(known.reported, seq)
 	if seq > 0 {
 		known.unwatched = time.Time{}
 	}
 	if made {
-		known.judgement = next
+		known.judgement = c.next
 	}
-	if latest, ok := p.targets.Get(t.Key()); ok && latest.StatusSeq > known.reported {
+	key := c.target.Key()
+	if latest, ok := p.targets.Get(key); ok && latest.StatusSeq > known.reported {
 		p.judge(known, &latest)
 	}
 	if known.judgement.Status() == events.StatusDown {
-		p.isolation.Forget(t.Key())
+		p.suspicion.Forget(key)
 	}
 }
 
-// counts reports whether a probe says something about a peer as it is now, and
-// whether this prober may say so, and until when. One that was stopped for a
-// while and goes on may not: others have taken over (architecture, trap 10).
-func (p *Prober) counts(known *peer, t *Target, res *probe.Result) (until time.Time, ok bool) {
+// counts reports whether a probe of what a peer was when it began says something
+// about the peer as it is now, and whether this prober may say so, and until when.
+// One that was stopped for a while and goes on may not: others have taken over
+// (architecture, trap 10).
+func (p *Prober) counts(known *peer, t *Target, res *probe.Result) (now Target, until time.Time, ok bool) {
 	since, until, held := p.roster.lease(time.Now())
-	return until, held && p.peers[t.Key()] == known && !known.writing && known.config == t.Connection.From &&
-		!known.since.Before(since) && !res.Started.Before(known.since)
+	now, ok = p.targets.Get(t.Key())
+	ok = ok && now.Connection.From == t.Connection.From && known.config == t.Connection.From
+	mine := held && p.peers[t.Key()] == known && !known.since.Before(since) && !res.Started.Before(known.since)
+	return now, until, ok && mine && !known.writing
 }
 
 // observe judges one probe. While most of what answered before fails, the prober
@@ -184,62 +205,36 @@ func (p *Prober) observe(known *peer, t *Target, f domain.Finding) (domain.Judge
 	barred := f.Failure.Layer == events.LayerPolicy
 	failed := f.Failure != events.Cause{} && !barred
 	if barred {
-		p.isolation.Forget(t.Key())
+		p.suspicion.Forget(t.Key())
 	} else {
-		p.isolation.Observe(t.Key(), t.Hostname, failed)
+		p.suspicion.Observe(t.Key(), t.Hostname, failed)
 	}
 	if known.failures++; !failed {
 		known.failures = 0
 	}
-	if p.suspects(time.Now()) && known.failures >= isolateAfter && known.judgement.Status() != events.StatusDown {
-		p.isolate()
+	if p.suspicion.holds(time.Now()) && known.failures >= isolateAfter && known.judgement.Status() != events.StatusDown {
+		p.suspicion.report()
 		return known.judgement.Isolate(p.o.Rules, time.Now())
 	}
 	return known.judgement.Observe(p.o.Rules, f)
 }
 
-// isolateAfter is after how many failures in a row a peer is reported unknown
-// because the prober suspects itself: before the last that makes it down.
-const isolateAfter = 2
-
-// suspects reports whether this prober suspects itself. It is over it when it has
-// not for some rounds.
-func (p *Prober) suspects(now time.Time) bool {
-	if p.isolation.Suspected() {
-		p.suspected = now
-		return true
-	}
-	if p.isolated && now.Sub(p.suspected) > 4*p.o.Interval {
-		p.isolated = false
-		p.log.Info("most peers answer again")
-	}
-	return false
-}
-
-// isolate tells once that peers are reported unknown.
-func (p *Prober) isolate() {
-	if !p.isolated {
-		p.isolated = true
-		p.log.Error("most peers stopped answering at the same time: this prober may be cut off, and reports them as unknown")
-	}
-}
-
 // errMuted says that the log is too full for reports.
 var errMuted = errors.New("prober: the log is nearly full, so that only administrators write")
 
-// write appends what changes of a peer, unless it is too late for this prober.
-func (p *Prober) write(ctx context.Context, until time.Time, t *Target, after events.Seq, list []events.Event) (events.Seq, error) {
+// write appends the events of a conclusion, unless it is too late for this prober.
+func (p *Prober) write(ctx context.Context, c *conclusion) (events.Seq, error) {
 	p.mu.Lock()
 	muted := !p.mutedSince.IsZero()
 	p.mu.Unlock()
 	if muted {
 		return 0, errMuted
 	}
-	ctx, cancel := context.WithDeadline(ctx, until)
+	ctx, cancel := context.WithDeadline(ctx, c.until)
 	defer cancel()
-	seq, err := p.append(ctx, t, after, list)
+	seq, err := p.append(ctx, &c.target, c.after, c.events)
 	if err == nil {
-		p.metrics.reported.Add(float64(len(list)))
+		p.metrics.reported.Add(float64(len(c.events)))
 	}
 	return seq, err
 }

@@ -309,8 +309,15 @@ func (p *process) Beat(ctx context.Context, m Member) error {
 
 func (p *process) Watch(ctx context.Context, fn func(Member, time.Duration)) error {
 	return p.w.registry.watch(ctx, func(ctx context.Context) error {
-		p.hears.wait()
-		return errors.Join(p.frozen.pass(ctx), p.line.pass(ctx))
+		if err := p.frozen.pass(ctx); err != nil {
+			return err
+		}
+		hearing, cancel := context.WithTimeoutCause(ctx, deafAfter, errSilent)
+		defer cancel()
+		if err := errors.Join(p.hears.pass(hearing), p.line.pass(hearing)); err != nil {
+			return errors.Join(context.Cause(hearing), err)
+		}
+		return nil
 	}, fn)
 }
 
