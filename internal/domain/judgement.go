@@ -139,7 +139,7 @@ func (j Judgement) Observe(r JudgeRules, f Finding) (Judgement, *Change) {
 	if j.Settling() {
 		j.quick++
 	}
-	found := f.verdict()
+	found, before := f.verdict(), j.Since()
 	j.last, j.streak = f.Started, j.streak.and(found, f.Started)
 
 	var change *Change
@@ -151,7 +151,23 @@ func (j Judgement) Observe(r JudgeRules, f Finding) (Judgement, *Change) {
 		j.flap = nil
 		change = j.change()
 	}
-	return j, change
+	return j.sinceAtLeast(before, change)
+}
+
+// sinceAtLeast has a change, and the judgement after it, begin no earlier than what
+// was said before, as events.Connection has it: clocks may differ.
+func (j Judgement) sinceAtLeast(before time.Time, c *Change) (Judgement, *Change) {
+	switch {
+	case c == nil || !c.Since.Before(before):
+		return j, c
+	case j.flap != nil:
+		flap := *j.flap
+		flap.said.since = before
+		j.flap = &flap
+	default:
+		j.raw.since = before
+	}
+	return j, &Change{To: c.To, Cause: c.Cause, Since: before}
 }
 
 // Isolate returns the judgement of a peer whose prober suspects itself from at
@@ -174,13 +190,14 @@ func (j Judgement) Isolate(r JudgeRules, at time.Time) (Judgement, *Change) {
 		}
 		return j, nil
 	}
+	before := j.Since()
 	j.minor = r.remember(j.minor, j.last)
 	j.raw = verdict{events.StatusUnknown, events.Cause{
 		Layer: events.LayerPolicy, Code: CauseProberIsolated,
 		Message: "Most peers stopped answering the prober at the same time, so it may be the prober that is cut off.",
 	}, at}
 	j.flap, j.streak, j.quick = nil, streak{}, 0
-	return j, j.change()
+	return j.sinceAtLeast(before, j.change())
 }
 
 // turned reports whether the raw verdict is another one after this finding, and

@@ -31,7 +31,11 @@ func newOracle(r domain.JudgeRules, began events.Connection) *oracle {
 	return &oracle{r: r, raw: c, reported: []domain.Change{c}}
 }
 
+// report notes a change, which begins no earlier than what was reported before.
 func (o *oracle) report(c domain.Change) *domain.Change {
+	if before := o.reported[len(o.reported)-1].Since; c.Since.Before(before) {
+		c.Since = before
+	}
 	o.reported = append(o.reported, c)
 	return &c
 }

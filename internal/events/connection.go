@@ -24,8 +24,10 @@ type Connection struct {
 // about the connection. A peer that is added, reached elsewhere, enabled or
 // disabled begins anew: what was known about it before says nothing now. A status
 // that is of the configuration alone, disabled or N/A, lasts through all that
-// leaves it as it is.
+// leaves it as it is. None begins before the one before it, whatever the clocks of
+// the probers said.
 func (c *Connection) Apply(r Recorded) bool {
+	before := c.Since
 	switch e := r.Event.(type) {
 	case PeerAdded:
 		*c = Connection{External: e.PeerType == PeerExternal, Enabled: true}
@@ -45,6 +47,9 @@ func (c *Connection) Apply(r Recorded) bool {
 		c.Status, c.Cause, c.Since = cmp.Or(e.To, StatusUnknown), e.Cause, e.Since
 	default:
 		return false
+	}
+	if c.Since.Before(before) {
+		c.Since = before
 	}
 	return true
 }

@@ -2,21 +2,6 @@ package readmodel
 
 import "github.com/peering/peering/internal/events"
 
-// follow applies an event of a peer to what is known of its connection, for every
-// projection, and reports whether it had anything to say. A status begins no
-// earlier than the one before it, and c.Since was before, whatever the clocks of
-// the probers said.
-func follow(c *events.Connection, r events.Recorded) bool {
-	before := c.Since
-	if !c.Apply(r) {
-		return false
-	}
-	if c.Since.Before(before) {
-		c.Since = before
-	}
-	return true
-}
-
 // connection is the status of the row in the words of the one fold of it, and
 // connect the way back. What a row says of its connection changes in no other way.
 func (p *peerRow) connection() events.Connection {
@@ -35,7 +20,7 @@ func (p *peerRow) connect(c events.Connection) {
 
 // follow applies an event to the connection.
 func (p *peerRow) follow(r events.Recorded) {
-	if c := p.connection(); follow(&c, r) {
+	if c := p.connection(); c.Apply(r) {
 		p.connect(c)
 	}
 }

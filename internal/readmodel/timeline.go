@@ -202,7 +202,7 @@ func (f *timelineFold) change(c *connectionRow, r events.Recorded) {
 		f.endMaintenance(c, r)
 	default:
 		before, now := c.connection(), c.connection()
-		if !follow(&now, r) {
+		if !now.Apply(r) {
 			return // a verdict about what the peer is not any more
 		}
 		c.connect(now)
@@ -229,8 +229,9 @@ func (f *timelineFold) end(c *connectionRow, r events.Recorded) {
 	f.connections.touch(c.key())
 }
 
-// begin adds the period that c has come to. As follow has it, it begins no earlier
-// than the one before it, so that the periods of a peer follow on one another.
+// begin adds the period that c has come to. As events.Connection has it, it begins
+// no earlier than the one before it, so that the periods of a peer follow on one
+// another.
 func (f *timelineFold) begin(c *connectionRow, r events.Recorded, now events.Connection) {
 	p := &periodRow{
 		Enterprise: c.Enterprise, Peer: c.ID, Sequence: integer(r.Seq), Began: c.Since, Reported: micros(r.Time),
@@ -251,8 +252,9 @@ func (f *timelineFold) schedule(c *connectionRow, r events.Recorded, e events.Pe
 }
 
 // endMaintenance notes that the maintenance at hand was cancelled or replaced, or
-// has gone with its peer; one that was over before took place as announced. That its row is missing is for a comparison with the log
-// to find: nothing that follows depends on it.
+// has gone with its peer; one that was over before took place as announced. That
+// its row is missing is for a comparison with the log to find: nothing that
+// follows depends on it.
 func (f *timelineFold) endMaintenance(c *connectionRow, r events.Recorded) {
 	if c.Maintenance == 0 {
 		return
