@@ -129,6 +129,17 @@ func (j Judgement) Settling() bool {
 	return !j.isolated() || j.streak.length > 0 && !j.streak.failing
 }
 
+// Rests reports whether everything that matters of the judgement follows from what
+// the log says, as NewJudgement takes it: it may be forgotten, and made from that
+// again for the next probe. Nearly all peers are so nearly all the time.
+func (j Judgement) Rests(c events.Connection, changes []time.Time) bool {
+	same := func(a, b time.Time) bool { return a.Truncate(time.Microsecond).Equal(b.Truncate(time.Microsecond)) }
+	said := verdict{status: c.Status, cause: c.Cause}
+	return j.flap == nil && len(j.minor) == 0 && !j.Settling() &&
+		j.raw.status == said.status && j.raw.cause == said.cause && same(j.raw.since, c.Since) &&
+		slices.EqualFunc(j.flips, changes, same) && j.streak.confirms(j.raw)
+}
+
 // Observe returns the judgement after one more probe, and the change when it
 // led to one. A probe that did not begin after the last one changes nothing,
 // and nothing is ever reported of a peer that is not probed.

@@ -403,3 +403,44 @@ func TestJudgement_aRestartAtRestChangesNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestJudgement_oneThatRestsMayBeForgotten: made from the log again, it says the
+// same of whatever comes.
+func TestJudgement_oneThatRestsMayBeForgotten(t *testing.T) {
+	forgotten := 0
+	rapid.Check(t, func(t *rapid.T) {
+		r, seq := rules(t), events.Seq(8)
+		log := events.Connection{Enabled: true, Status: events.StatusUnknown, Since: domaintest.Start(), From: seq}
+		kept := domain.NewJudgement(log, nil)
+		short, last := kept, log.Since
+		var flips []time.Time
+		for i, m := range moments(t, anything) {
+			if !m.at.After(last) {
+				continue // the prober of a peer has one probe at a time
+			}
+			last = m.at
+			var want, got *domain.Change
+			kept, want = happen(kept, r, m)
+			short, got = happen(short, r, m)
+			if wordless(got) != wordless(want) {
+				t.Fatalf("moment %d, %c: got %s, want %s", i, m.letter, wordless(got), wordless(want))
+			}
+			if got != nil {
+				seq++
+				e := events.PeerStatusChanged{Peer: "p1", From: log.Status, To: got.To, Cause: got.Cause, Since: got.Since, ConfigSeq: 8, ProbeStarted: m.at}
+				if domain.Flips(log, e) {
+					flips = append(flips, m.at)
+					flips = flips[max(0, len(flips)-r.FlapChanges):]
+				}
+				log.Apply(domaintest.Record("acme", seq, m.at, "c1", e)[0])
+			}
+			if short.Rests(log, flips) {
+				forgotten++
+				short = domain.NewJudgement(log, flips)
+			}
+		}
+	})
+	if forgotten == 0 {
+		t.Error("none ever rested")
+	}
+}

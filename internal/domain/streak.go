@@ -70,3 +70,10 @@ func more(n uint16) uint16 {
 	}
 	return n
 }
+
+// confirms reports whether the streak says what v says already, so that it is
+// worth nothing: what matters is the next probe that says another thing.
+func (s streak) confirms(v verdict) bool {
+	return s.length == 0 ||
+		v.side() != undecided && s.failing == (v.side() == failing) && s.layer == v.cause.Layer && s.code == v.cause.Code
+}

@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -114,12 +115,16 @@ func (p *Prober) standing() []standing {
 	p.mu.Lock()
 	out := make([]standing, 0, len(p.peers))
 	for key, known := range p.peers {
-		out = append(out, standing{ent: key.Enterprise, peer: key.Peer, status: known.judgement.Status()})
+		one := standing{ent: key.Enterprise, peer: key.Peer}
+		if known.judging != nil {
+			one.status = known.judging.Status()
+		}
+		out = append(out, one)
 	}
 	p.mu.Unlock()
 	for i := range out {
 		t, _ := p.targets.Get(domain.PeerKey{Enterprise: out[i].ent, Peer: out[i].peer})
-		out[i].notAfter = t.NotAfter
+		out[i].notAfter, out[i].status = t.NotAfter, cmp.Or(out[i].status, t.Connection.Status, events.StatusUnknown)
 	}
 	return out
 }

@@ -12,11 +12,13 @@ import (
 
 // peer is a target that this prober owns.
 type peer struct {
-	judgement domain.Judgement
-	config    events.Seq // that it is judged under
-	reported  events.Seq // the last event of its status that the judgement knows
-	writing   bool       // events of it are being appended
-	since     time.Time  // owned since
+	// judging is what is thought of it beyond what the log says; nil: nothing is. Use
+	// judged and think.
+	judging  *domain.Judgement
+	config   events.Seq // that it is judged under
+	reported events.Seq // the last event of its status that the judgement knows
+	writing  bool       // events of it are being appended
+	since    time.Time  // owned since
 
 	address     string // trusted, that the next two are about
 	addressSeen bool
@@ -92,7 +94,7 @@ func (p *Prober) adopt(t *Target, now, due time.Time) {
 	known := &peer{since: now, unwatched: p.unwatchedSince}
 	p.judge(known, t)
 	p.peers[t.Key()] = known
-	s := known.judgement
+	s := known.judged(t)
 	if s.Status() == events.StatusUp || s.Status() == events.StatusDegraded || s.Cause().Code == domain.CauseProberIsolated {
 		p.suspicion.Expect(t.Key(), t.Hostname)
 	}
@@ -117,8 +119,24 @@ func (p *Prober) judge(known *peer, t *Target) {
 	if known.config != t.Connection.From {
 		known.failures, known.quick = 0, 0
 	}
-	known.judgement = domain.NewJudgement(t.Connection, t.Flips)
+	known.judging = nil
 	known.config, known.reported = t.Connection.From, t.StatusSeq
+}
+
+// judged is what is thought of a target.
+func (k *peer) judged(t *Target) domain.Judgement {
+	if k.judging != nil {
+		return *k.judging
+	}
+	return domain.NewJudgement(t.Connection, t.Flips)
+}
+
+// think notes what is thought of a target, unless the log says all of that.
+func (k *peer) think(j domain.Judgement, t *Target) {
+	k.judging = nil
+	if !j.Rests(t.Connection, t.Flips) {
+		k.judging = &j
+	}
 }
 
 // rouse has whoever waits for the next probe look again.
@@ -174,16 +192,16 @@ func (k *peer) finding(r domain.JudgeRules, t *Target, res *probe.Result, byHand
 // due is when a peer is to be probed next, after a probe that began at started.
 // One that is down for long is looked at more rarely, so that what is dead does
 // not take the places of what lives.
-func (p *Prober) due(known *peer, started, now time.Time) time.Time {
-	interval := p.o.Interval
+func (p *Prober) due(known *peer, t *Target, started, now time.Time) time.Time {
+	interval, judgement := p.o.Interval, known.judged(t)
 	switch {
 	case len(known.asked) > 0:
 		return now
-	case known.judgement.Settling() && known.quick < quickProbes:
+	case judgement.Settling() && known.quick < quickProbes:
 		known.quick++
 		return now.Add(settleAfter)
-	case known.judgement.Status() == events.StatusDown:
-		down := now.Sub(known.judgement.Since())
+	case judgement.Status() == events.StatusDown:
+		down := now.Sub(judgement.Since())
 		interval = max(interval, min(down/backoffShare, maxBackoff))
 	}
 	shift := (2*rand.Float64() - 1) * jitter * float64(interval) // #nosec G404 -- to spread

@@ -14,12 +14,11 @@ import (
 // Target is a peer that is to be probed: how it is reached, and what the log
 // says of it.
 type Target struct {
-	Enterprise       events.EnterpriseID
-	Peer             events.PeerID
-	Hostname         string // what the peer's certificate must name
-	Port             int
-	PeerEnterpriseID events.EnterpriseID
-	Address          string // that its trusted-server entry names; empty: it follows the hostname
+	Enterprise events.EnterpriseID
+	Peer       events.PeerID
+	Hostname   string // what the peer's certificate must name
+	Port       int
+	Address    string // that its trusted-server entry names; empty: it follows the hostname
 
 	// Connection is its status. A verdict that does not count there says nothing
 	// about the peer as it is now.
@@ -180,7 +179,7 @@ func (t *Targets) add(r events.Recorded, e events.PeerAdded) {
 	}
 	p := &Target{
 		Enterprise: r.Enterprise, Peer: e.Peer,
-		Hostname: e.Hostname, Port: e.Port, PeerEnterpriseID: e.PeerEnterpriseID, Address: e.Address,
+		Hostname: e.Hostname, Port: e.Port, Address: e.Address,
 	}
 	p.Connection.Apply(r)
 	peers[e.Peer] = p
@@ -214,8 +213,6 @@ func (t *Target) apply(r events.Recorded) {
 	case events.PeerHostnameChanged:
 		t.Hostname, t.Port = e.To, e.ToPort
 		t.history = history{}
-	case events.PeerEnterpriseChanged:
-		t.PeerEnterpriseID = e.To
 	case events.PeerAddressChanged:
 		t.Address = e.To
 		t.AddressSeen, t.NameCovered = false, false

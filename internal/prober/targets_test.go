@@ -33,7 +33,7 @@ func unknownFrom(seq events.Seq) events.Connection {
 
 func TestTargets(t *testing.T) {
 	target := func(edit func(*Target)) []Target {
-		one := Target{Enterprise: acme, Peer: "p1", Hostname: "a.example", Port: 443, PeerEnterpriseID: "other", Connection: unknownFrom(1)}
+		one := Target{Enterprise: acme, Peer: "p1", Hostname: "a.example", Port: 443, Connection: unknownFrom(1)}
 		edit(&one)
 		return []Target{one}
 	}
@@ -56,9 +56,9 @@ func TestTargets(t *testing.T) {
 			[]events.Event{add, events.PeerHostnameChanged{Peer: "p1", To: "b.example", ToPort: 8443}},
 			target(func(x *Target) { x.Hostname, x.Port, x.Connection = "b.example", 8443, unknownFrom(2) }),
 		},
-		"its enterprise is the newest": {
+		"with another enterprise it begins anew": {
 			[]events.Event{add, events.PeerEnterpriseChanged{Peer: "p1", To: "third"}},
-			target(func(x *Target) { x.PeerEnterpriseID, x.Connection = "third", unknownFrom(2) }),
+			target(func(x *Target) { x.Connection = unknownFrom(2) }),
 		},
 		"its address says nothing about its status": {
 			[]events.Event{add, down, events.PeerAddressChanged{Peer: "p1", To: "192.0.2.7"}},

@@ -35,6 +35,7 @@ func (p *Prober) unwatched(known *peer, t *Target, res *probe.Result) []events.E
 	cause := events.Cause{Layer: events.LayerPolicy, Code: domain.CauseNotProbed, Message: "No prober was running."}
 	nobody := &domain.Change{To: events.StatusUnknown, Cause: cause, Since: since}
 	t.Connection.Status, t.Connection.Cause, t.Connection.Since = nobody.To, nobody.Cause, nobody.Since
-	known.judgement = domain.NewJudgement(t.Connection, t.Flips)
+	judgement := domain.NewJudgement(t.Connection, t.Flips)
+	known.judging = &judgement // the log does not say so yet
 	return []events.Event{changeOf(t, before.Status, res, nobody)}
 }

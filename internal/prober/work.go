@@ -77,8 +77,8 @@ func (p *Prober) look(ctx context.Context, e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next := time.Now()
-	if known != nil && known.config == t.Connection.From { // else it is another one by now
-		next = p.due(known, started, next)
+	if now, ok := p.targets.Get(e.key); ok && known != nil && known.config == t.Connection.From { // else it is another one by now
+		next = p.due(known, &now, started, next)
 	}
 	p.schedule.done(e, next)
 	p.rouse()
@@ -123,7 +123,10 @@ func (p *Prober) conclude(ctx context.Context, known *peer, t *Target, res *prob
 		p.settle(known, &c, seq, err == nil || !c.changes)
 	}
 	report.Sequence = seq
-	report.Status, report.StatusCause = known.judgement.Status(), known.judgement.Cause()
+	if latest, ok := p.targets.Get(t.Key()); ok {
+		j := known.judged(&latest)
+		report.Status, report.StatusCause = j.Status(), j.Cause()
+	}
 }
 
 // conclusion is what a probe means for a peer.
@@ -150,17 +153,17 @@ func (p *Prober) consider(known *peer, t *Target, res *probe.Result, f domain.Fi
 		p.judge(known, now)
 	}
 	c.after, c.events = known.reported, p.unwatched(known, now, res)
-	from := known.judgement.Status()
-	next, change := p.observe(known, now, f)
+	judgement := known.judged(now)
+	next, change := p.observe(known, judgement, now, f)
 	c.next, c.changes = next, change != nil
 	if known.reported == now.StatusSeq { // else what it showed may be what was reported last
 		c.events = append(c.events, shownOf(now, res)...)
 	}
 	if change != nil {
-		c.events = append(c.events, changeOf(now, from, res, change))
+		c.events = append(c.events, changeOf(now, judgement.Status(), res, change))
 	}
 	if known.writing = len(c.events) > 0; !known.writing {
-		known.judgement = next
+		known.think(next, now)
 	}
 	return c, true
 }
@@ -174,14 +177,17 @@ func (p *Prober) settle(known *peer, c *conclusion, seq events.Seq, made bool) {
 	if seq > 0 {
 		known.unwatched = time.Time{}
 	}
-	if made {
-		known.judgement = c.next
-	}
 	key := c.target.Key()
-	if latest, ok := p.targets.Get(key); ok && latest.StatusSeq > known.reported {
+	latest, ok := p.targets.Get(key)
+	switch {
+	case !ok:
+		return
+	case latest.StatusSeq > known.reported:
 		p.judge(known, &latest)
+	case made:
+		known.think(c.next, &latest)
 	}
-	if known.judgement.Status() == events.StatusDown {
+	if j := known.judged(&latest); j.Status() == events.StatusDown {
 		p.suspicion.Forget(key)
 	}
 }
@@ -201,7 +207,7 @@ func (p *Prober) counts(known *peer, t *Target, res *probe.Result) (now Target, 
 // observe judges one probe. While most of what answered before fails, the prober
 // suspects itself, and says so of each peer that fails. What may not be dialled
 // says nothing about that: it neither answered nor failed to.
-func (p *Prober) observe(known *peer, t *Target, f domain.Finding) (domain.Judgement, *domain.Change) {
+func (p *Prober) observe(known *peer, before domain.Judgement, t *Target, f domain.Finding) (domain.Judgement, *domain.Change) {
 	barred := f.Failure.Layer == events.LayerPolicy
 	failed := f.Failure != events.Cause{} && !barred
 	if barred {
@@ -212,11 +218,11 @@ func (p *Prober) observe(known *peer, t *Target, f domain.Finding) (domain.Judge
 	if known.failures++; !failed {
 		known.failures = 0
 	}
-	if p.suspicion.holds(time.Now()) && known.failures >= isolateAfter && known.judgement.Status() != events.StatusDown {
+	if p.suspicion.holds(time.Now()) && known.failures >= isolateAfter && before.Status() != events.StatusDown {
 		p.suspicion.report()
-		return known.judgement.Isolate(p.o.Rules, time.Now())
+		return before.Isolate(p.o.Rules, time.Now())
 	}
-	return known.judgement.Observe(p.o.Rules, f)
+	return before.Observe(p.o.Rules, f)
 }
 
 // errMuted says that the log is too full for reports.
