@@ -328,7 +328,7 @@ func oneIDAtOnce(t *testing.T, b backend, processes ...*Handler) {
 	}
 	want := Receipt{
 		CommandID: "c1", ID: string(all[1].Event.(events.PeerAdded).Peer),
-		Sequence: all[1].Seq, Events: []events.EventID{all[1].ID}, Repeated: true,
+		Sequence: all[1].Seq, Events: []events.EventID{all[1].ID}, Repeated: true, At: all[1].Time,
 	}
 	first := 0
 	for _, r := range receipts {
