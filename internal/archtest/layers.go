@@ -29,7 +29,7 @@ func Layers() map[string]Layer {
 		},
 		"internal/eventstore": {Imports: []string{"internal/events"}},
 		"internal/command":    {Imports: []string{"internal/domain", "internal/events", "internal/eventstore"}},
-		"internal/bus":        {Imports: []string{"internal/access", "internal/command", "internal/domain", "internal/events", "internal/readmodel"}},
+		"internal/bus":        {Imports: []string{"internal/access", "internal/command", "internal/domain", "internal/events", "internal/eventstore", "internal/readmodel"}},
 		"internal/projection": {Imports: []string{"internal/events", "internal/readmodel"}},
 		"internal/readmodel":  {Imports: []string{"internal/events"}},
 		"internal/probe":      {Imports: []string{"internal/events"}},
