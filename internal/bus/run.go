@@ -208,4 +208,3 @@ func (c *Commands) trouble(_ *nats.Conn, sub *nats.Subscription, err error) {
 }
 
 var _ watermillnats.Unmarshaler = unmarshaler{}
-
