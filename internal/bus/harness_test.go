@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -74,6 +75,7 @@ type process struct {
 	nc       *nats.Conn
 	reg      *prometheus.Registry
 	stop     func() // and waits for its end
+	kill     func() // cuts its connections, without a word
 }
 
 // parts are what a process is made of; tests put something else in their place.
@@ -111,28 +113,37 @@ func (w *world) start(change ...func(*parts)) *process {
 		}
 		writer = with.writer
 	}
+	var own atomic.Pointer[nats.Conn]
 	p.commands = NewCommands(writer, with.queue, with.lot, Options{
 		Connect: func(name string, opts ...nats.Option) (*nats.Conn, error) {
-			return nats.Connect(w.url, append(eventstore.ConnectOptions(name, slog.New(slog.DiscardHandler)), opts...)...)
+			nc, err := nats.Connect(w.url, append(eventstore.ConnectOptions(name, slog.New(slog.DiscardHandler)), opts...)...)
+			own.Store(nc)
+			return nc, err
 		},
 		Logger: with.log, Metrics: p.reg,
 	})
 	p.commands.pause = holdPause / 20
-	p.run()
+	p.run(func() { own.Load().Close() })
 	return p
 }
 
 // run runs the process until the test ends or stop is called.
-func (p *process) run() {
+func (p *process) run(cut func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- p.commands.Run(ctx, p.w.bus.Partitions) }()
+	var killed atomic.Bool
 	p.stop = sync.OnceFunc(func() {
 		cancel()
-		if err := <-ended; err != nil {
+		if err := <-ended; err != nil && !killed.Load() {
 			p.w.t.Errorf("a process ended: %v", err)
 		}
 	})
+	p.kill = func() {
+		killed.Store(true)
+		cut()
+		p.nc.Close()
+	}
 	p.w.t.Cleanup(p.stop)
 }
 
