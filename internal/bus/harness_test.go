@@ -10,8 +10,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/peering/peering/internal/command"
@@ -262,4 +264,41 @@ func (w *world) history(ent string) []events.Recorded {
 		w.t.Fatal(err)
 	}
 	return all
+}
+
+// fill publishes n commands, many at once.
+func (w *world) fill(n int, make func(i int) (tail, id, body string)) {
+	w.t.Helper()
+	js, err := jetstream.New(w.nc, jetstream.WithPublishAsyncMaxPending(1000))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range n {
+		tail, id, body := make(i)
+		m := &nats.Msg{Subject: "peering.commands." + tail, Header: nats.Header{headerCommandID: {id}}, Data: []byte(body)}
+		if _, err := js.PublishMsgAsync(m); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	select {
+	case <-js.PublishAsyncComplete():
+	case <-time.After(testkit.Patience):
+		w.t.Fatal("publishing takes too long")
+	}
+}
+
+// idleFor is idle for what takes longer.
+func (w *world) idleFor(limit time.Duration) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	for {
+		n, err := w.queue.Pending(ctx)
+		if err == nil && n == 0 {
+			return
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			w.t.Fatalf("%d commands wait still after %s", n, limit)
+		}
+	}
 }
