@@ -186,7 +186,7 @@ func parkedOrder(req command.Request, body []byte, p parking, now time.Time) eve
 		Reason: p.reason, Detail: p.detail,
 		Actor: req.Actor, Why: req.Reason,
 		CorrelationID: req.CorrelationID, CausationID: req.CausationID, Traceparent: req.Traceparent,
-		Body: body, BodySize: len(body),
+		Body: body, BodySize: len(body), KeepWhole: true,
 	}
 }
 
