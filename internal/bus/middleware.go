@@ -82,4 +82,3 @@ func (r *running) fewDeliveries(next message.HandlerFunc) message.HandlerFunc {
 		return nil, err
 	}
 }
-

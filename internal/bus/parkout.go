@@ -82,6 +82,7 @@ func parkedCommand(d delivery, p parking, now time.Time) eventstore.ParkedComman
 		Deliveries:    d.deliveries,
 		Body:          in.body,
 		BodySize:      len(in.body),
+		KeepWhole:     p.dear,
 	}
 	if ent, err := events.ParseEnterpriseID(in.origin.enterprise); err == nil {
 		c.Enterprise = ent

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-
 	"github.com/peering/peering/internal/eventstore"
 )
 
@@ -105,4 +104,3 @@ func sleep(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 }
-
