@@ -97,13 +97,24 @@ func (r *Reactions) react(ctx context.Context, m events.Message, deliveries uint
 			slog.Uint64("stream_seq", uint64(m.Seq)), slog.Any("err", err))
 		return nil
 	}
-	switch e := rec.Event.(type) {
-	case events.EnterpriseServerChanged:
-		return r.follow(ctx, rec, e, deliveries)
-	case events.EnterpriseRemoved:
-		return r.revoke(ctx, rec)
+	if !causes(rec.Event) {
+		return nil
 	}
-	return nil
+	if e, ok := rec.Event.(events.EnterpriseServerChanged); ok {
+		return r.follow(ctx, rec, e, deliveries)
+	}
+	return r.revoke(ctx, rec)
+}
+
+// causes reports whether anything follows from events of this kind. Whatever a
+// reaction leads to is about a peer and none of them, so that no reaction can
+// cause another.
+func causes(e events.Event) bool {
+	switch e.(type) {
+	case events.EnterpriseServerChanged, events.EnterpriseRemoved:
+		return true
+	}
+	return false
 }
 
 func entOf(m events.Message) events.EnterpriseID {

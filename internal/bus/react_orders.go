@@ -11,10 +11,8 @@ import (
 )
 
 // ordersOf is what follows from a change of the server of an enterprise, in the
-// order of the enterprises that are ordered to.
-//
-// No event that can come of these commands is one that anything follows from:
-// they are about peers. So no reaction can cause another.
+// order of the enterprises that are ordered to. They are commands to one peer
+// each, see causes.
 func ordersOf(rec events.Recorded, e events.EnterpriseServerChanged, n readmodel.Neighbours) []command.Request {
 	var orders []command.Request
 	from, to := identity(e.From), identity(e.To)

@@ -163,6 +163,7 @@ func (r *Reactions) park(ctx context.Context, req command.Request, p parking) (s
 		if errors.Is(err, eventstore.ErrFull) && !p.dear {
 			r.often.error("what follows from an event was refused and could not be parked: there is no room",
 				append(about(req), slog.String("reason", p.reason), slog.String("detail", p.detail))...)
+			r.metrics.lost.Inc()
 			end, err = reactionLost, nil
 		}
 		return err
