@@ -15,7 +15,7 @@ var errReleased = errors.New("bus: left to another process")
 // progress tells the queue that the message is being worked on, so that it is not
 // handed to somebody else for another eventstore.AckWait.
 func (r *running) progress(d delivery) {
-	if err := r.nc.Publish(d.reply, []byte("+WPI")); err != nil {
+	if err := r.tellProgress(d.reply); err != nil {
 		r.c.log.Debug("progress not told", slog.Uint64("stream_seq", uint64(d.seq)), slog.Any("err", err))
 	}
 }
