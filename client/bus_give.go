@@ -109,7 +109,7 @@ func (b *Bus) try(ctx context.Context, m *nats.Msg, read func(*nats.Msg) verdict
 		e := noAnswer(err)
 		e.Code, e.Detail = CodeUnavailable, "nobody serves "+m.Subject+" at the moment, as far as this account sees"
 		return verdict{err: e, undone: true}
-	case errors.Is(err, nats.ErrReconnectBufExceeded):
+	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrHeadersNotSupported): // the second: never yet
 		e := noAnswer(err)
 		e.Detail = "there is no connection"
 		if last := b.nc.LastError(); last != nil {
