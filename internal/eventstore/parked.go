@@ -34,6 +34,7 @@ type ParkedCommand struct {
 	BodySize   int
 
 	Decision *ParkedDecision // nil: nobody decided yet
+	Settled  bool            // what was decided has been carried out
 }
 
 // What can be decided about a parked command.

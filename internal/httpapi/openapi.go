@@ -20,6 +20,7 @@ type bodyDoc struct {
 	lines    reflect.Type   // of a line, when the body may be lines; nil: it may not
 	line     any            // example of a line
 	examples map[string]any // by summary
+	optional bool           // the request may have none
 }
 
 // describe makes the framework's operation of op.
@@ -134,7 +135,7 @@ func meaning(code domain.Code) string {
 	case codeStarting:
 		return "The program is still starting."
 	case codeUnavailable:
-		return "The event log, the database or a prober does not answer, or min_seq was not reached in time."
+		return "The event log, the database, the bus or a prober does not answer, or min_seq was not reached in time."
 	case codeHeld:
 		return "An event of this enterprise cannot be shown; an operator has to act."
 	default:
