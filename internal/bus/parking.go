@@ -85,10 +85,30 @@ type Unparked struct {
 	Outcome *command.Outcome
 }
 
-// List returns parked commands in the order in which they were parked. An error
-// wraps eventstore.ErrUnavailable or ErrNoStream.
+// List returns parked commands in the order in which they were parked, or decided
+// about, without their bodies. An error wraps eventstore.ErrUnavailable or
+// ErrNoStream.
 func (p *Parking) List(ctx context.Context, q eventstore.ParkedQuery) ([]eventstore.ParkedCommand, error) {
-	return p.Lot.List(ctx, q)
+	list, err := p.Lot.List(ctx, q)
+	if err != nil || len(list) == 0 {
+		return list, err
+	}
+	left, err := p.Lot.Unsettled(ctx, eventstore.MaxParkedPage)
+	if err != nil {
+		return nil, err
+	}
+	unsettled := map[events.Seq]*eventstore.ParkedDecision{}
+	for _, c := range left {
+		unsettled[c.Seq] = c.Decision
+	}
+	for i := range list {
+		c := &list[i]
+		if d, ok := unsettled[c.Seq]; ok {
+			c.Decision = d
+		}
+		c.Settled = c.Decision != nil && unsettled[c.Seq] == nil
+	}
+	return list, nil
 }
 
 // Show returns one, decided about or not, with the outcome that stands for its
@@ -161,7 +181,9 @@ func (p *Parking) decide(ctx context.Context, c eventstore.ParkedCommand, d even
 		return c, false, err
 	}
 	c.Decision = &stands
-	ours = stands.Action == d.Action && stands.By == d.By && stands.Reason == d.Reason && stands.At.Equal(d.At)
+	// Two that decide alike in one microsecond both carry it out, which may be
+	// repeated. Texts are not compared: they are kept in a form of their own.
+	ours = stands.Action == d.Action && stands.At.Equal(d.At)
 	if ours {
 		p.Logger.Info("parked command decided", slog.Uint64("parked_seq", uint64(c.Seq)), slog.String("enterprise", string(c.Enterprise)),
 			slog.String("command_id", string(c.CommandID)), slog.String("action", d.Action), slog.String("by", d.By))

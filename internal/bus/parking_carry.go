@@ -62,6 +62,7 @@ func (p *Parking) carryOut(ctx context.Context, c eventstore.ParkedCommand) (*co
 	var out *command.Outcome
 	var err error
 	switch {
+	case c.Settled: // but for the last step; its body may be gone
 	case c.Decision.Action == eventstore.ParkedDiscarded:
 		out, err = p.giveUp(ctx, c)
 	case p.forgotten(c.Decision.At):
@@ -70,7 +71,7 @@ func (p *Parking) carryOut(ctx context.Context, c eventstore.ParkedCommand) (*co
 	case c.Reason == parkReactionRefused:
 		err = p.reactAgain(ctx, c)
 	default:
-		_, err = p.Queue.Publish(ctx, c.Tail, headerOf(c), c.Body)
+		err = p.publishAgain(ctx, c)
 	}
 	if err != nil {
 		return nil, err
@@ -151,9 +152,25 @@ func (p *Parking) reactAgain(ctx context.Context, c eventstore.ParkedCommand) er
 	return err
 }
 
-// parkAgain makes a new parked command of one that was retried in vain.
+// publishAgain puts a command into the queue once more.
+func (p *Parking) publishAgain(ctx context.Context, c eventstore.ParkedCommand) error {
+	_, err := p.Queue.Publish(ctx, c.Tail, headerOf(c), c.Body)
+	if err == nil || passes(ctx, err) {
+		return err
+	}
+	return p.parkAgain(ctx, c, c.Reason, "it cannot be published again: "+err.Error())
+}
+
+// passes reports whether an error of the streams goes away by itself.
+func passes(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, eventstore.ErrFull) || errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrNoStream)
+}
+
+// parkAgain makes a new parked command of one that was retried in vain. It is not
+// the same message of the queue any more, which is parked only once.
 func (p *Parking) parkAgain(ctx context.Context, c eventstore.ParkedCommand, reason, detail string) error {
-	c.Decision, c.Reason, c.Detail = nil, reason, detail
+	c.Decision, c.Settled, c.Source, c.KeepWhole = nil, false, 0, true
+	c.Reason, c.Detail = reason, detail
 	_, err := p.Lot.Park(ctx, c)
 	return err
 }

@@ -24,12 +24,13 @@ const (
 
 	parkedTimeout = 10 * time.Second // of a decision and of carrying it out
 	defaultParked = 100              // rows of a page
+	maxParked     = 1000
 )
 
 func (a *api) parkedRoutes() {
 	needs := []need{theParked}
 	path := []*huma.Param{pathParam("sequence", "Sequence of the parked command.", "12")}
-	most := 1000.0
+	most := float64(maxParked)
 	register(a, operation{
 		id: "list-parked-commands", tag: operationsTag, method: http.MethodGet, path: parkedPath, right: access.Operate, needs: needs,
 		summary: "List commands that could not be handled", about: "In the order in which they were parked, without their bodies. Decisions are kept for 90 days.",
@@ -74,13 +75,13 @@ func (a *api) listParked(ctx context.Context, c *call) (*reply[List[ParkedComman
 		return nil, err
 	}
 	limit := q.Limit
-	q.Limit++ // the one more tells whether there is a next page
+	q.Limit = min(limit+1, maxParked) // the one more tells whether there is a next page
 	rows, err := within(ctx, readTimeout, func(ctx context.Context) ([]ParkedRow, error) { return c.Parked.List(ctx, q) })
 	if err != nil {
 		return nil, parkedError(err, "")
 	}
 	page := readmodel.Page[ParkedRow]{Items: rows, Sequence: noSequence}
-	if len(rows) > limit {
+	if len(rows) > limit || len(rows) == maxParked {
 		page.Items = rows[:limit]
 		page.NextCursor = strconv.FormatUint(uint64(rows[limit-1].Seq), 10)
 	}
