@@ -33,7 +33,8 @@ type process struct {
 	health  *health
 	metrics *prometheus.Registry
 	nc      *nats.Conn
-	storage storage // of the embedded server; nil when it is not embedded
+	connect connector // for what needs a connection of its own
+	storage storage   // of the embedded server; nil when it is not embedded
 	healed  time.Time
 
 	events  *promise[*eventLog]
@@ -57,9 +58,9 @@ type storage interface {
 	Heal() error
 }
 
-func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, s storage) *process {
+func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, connect connector, s storage) *process {
 	p := &process{
-		cfg: c, log: log, health: newHealth(), metrics: prometheus.NewRegistry(), nc: nc, storage: s,
+		cfg: c, log: log, health: newHealth(), metrics: prometheus.NewRegistry(), nc: nc, connect: connect, storage: s,
 		events: newPromise[*eventLog](), tables: newPromise[*readmodel.DB](),
 		demoEnd: newPromise[events.Seq](), models: readModels(),
 		samples: newPromise[*eventstore.Samples](), roll: prober.NewRoll(),

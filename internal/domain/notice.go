@@ -40,8 +40,8 @@ func checkNotice(changes []events.NoticeChange) *Error {
 		return invalid("changes", "a notice has 1 to %d changes", MaxNoticeChanges)
 	}
 	for _, c := range changes {
-		if c.Field != "hostname" && c.Field != "address" {
-			return invalid("changes", "a notice is about hostname or address")
+		if !slices.Contains([]string{events.NoticeHostname, events.NoticeAddress, events.NoticeVersion}, c.Field) {
+			return invalid("changes", "a notice is about %s, %s or %s", events.NoticeHostname, events.NoticeAddress, events.NoticeVersion)
 		}
 		for _, value := range []string{c.From, c.To} {
 			if err := breaks("changes", "a value in the changes", checkText(value, MaxHostname)); err != nil {

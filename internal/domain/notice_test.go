@@ -94,7 +94,7 @@ func TestRaisePeerNotice_rules(t *testing.T) {
 	}{
 		{"it has a change", nil, "1 to 16"},
 		{"it has few changes", slices.Repeat([]events.NoticeChange{change("hostname", "a", "b")}, 17), "1 to 16"},
-		{"it is about hostname or address", []events.NoticeChange{change("port", "1", "2")}, "hostname or address"},
+		{"it is about what a server is known by", []events.NoticeChange{change("port", "1", "2")}, "hostname, address or version"},
 		{"its values are short", []events.NoticeChange{change("hostname", "a", strings.Repeat("x", 254))}, "253"},
 		{"its values have no control characters", []events.NoticeChange{change("hostname", "a\x00", "b")}, "control"},
 		{"its values are valid UTF-8", []events.NoticeChange{change("hostname", "a", "\xff")}, "UTF-8"},

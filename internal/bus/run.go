@@ -1,0 +1,102 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/peering/peering/internal/eventstore"
+)
+
+const (
+	// drainTimeout is how long a process that stops waits for what it was
+	// delivered: two attempts at a command, and parking it.
+	drainTimeout = 2*handlerLimit + worksLimit + parkLimit
+	// closeTimeout is what the libraries get for closing after that.
+	closeTimeout = 2 * time.Second
+	// unlimited stands where a library must be given a time and none is wanted.
+	unlimited = 365 * 24 * time.Hour
+)
+
+// errEnded says that the router or its connection ended and nobody asked for it.
+var errEnded = errors.New("bus: not followed any more")
+
+// Run carries out commands until ctx ends. Then it takes no more of them at once,
+// finishes what it was delivered, and returns nil; what is held goes to another
+// process. partitions is how many the queue has; when Tend finds more, they are
+// followed too.
+//
+// An error means that the connection could not be made, or that it or the router
+// ended by itself. Trying again may help.
+func (c *Commands) Run(ctx context.Context, partitions int) error {
+	r, err := c.start(partitions)
+	if err != nil {
+		return err
+	}
+	c.log.Info("commands of the bus are followed", slog.Int("partitions", partitions))
+	for {
+		select {
+		case <-ctx.Done():
+			r.stop()
+			return nil
+		case more := <-c.wanted:
+			if err := r.follow(more); err != nil {
+				r.stop()
+				return err
+			}
+		case <-r.closed:
+			r.stop()
+			return fmt.Errorf("%w: the connection is closed", errEnded)
+		case err := <-r.ended:
+			r.stop()
+			return fmt.Errorf("%w: the router ended: %w", errEnded, err)
+		}
+	}
+}
+
+// running follows the partitions.
+type running struct {
+	*route
+	c          *Commands
+	partitions int // that are followed
+}
+
+func (c *Commands) start(partitions int) (*running, error) {
+	via, err := newRoute(c.connect, routing{
+		name: "bus commands", group: eventstore.CommandGroup, unmarshaler: unmarshaler{}, log: c.log, often: c.often,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := &running{route: via, c: c}
+	r.router.AddMiddleware(c.middleware(r)...)
+	r.add(partitions)
+	if err := r.open(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// add makes the handlers of the partitions that have none yet.
+func (r *running) add(partitions int) {
+	for p := r.partitions; p < partitions; p++ {
+		topic := eventstore.CommandDelivery(p)
+		r.on(topic, r.handle)
+	}
+	r.partitions = max(r.partitions, partitions)
+}
+
+// follow follows further partitions.
+func (r *running) follow(partitions int) error {
+	if partitions <= r.partitions {
+		return nil
+	}
+	r.c.log.Info("the queue has more partitions", slog.Int("partitions", partitions), slog.Int("before", r.partitions))
+	r.add(partitions)
+	if err := r.router.RunHandlers(r.ctx); err != nil {
+		return fmt.Errorf("bus: further partitions: %w", err)
+	}
+	return nil
+}
