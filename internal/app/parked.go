@@ -87,7 +87,7 @@ func parkedDecision(d eventstore.ParkedDecision, done bool) httpapi.ParkedDecisi
 const parkedPatience = time.Hour
 
 // checkParked says whether commands wait for an operator.
-func checkParked(ctx context.Context, lot bus.Lot, now time.Time) finding {
+func checkParked(ctx context.Context, lot bus.ParkingLot, now time.Time) finding {
 	n, err := lot.Count(ctx)
 	if err != nil {
 		return amber("the parked commands cannot be read: %v", err)

@@ -38,7 +38,6 @@ const (
 	parkTooManyDeliveries  = "too_many_deliveries"
 	parkPanicked           = "panicked"
 	parkStray              = "stray"
-	parkReactionRefused    = "reaction_refused"
 )
 
 // header is what travels with a command, as it came but for the spaces around

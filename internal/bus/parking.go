@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,9 +17,9 @@ import (
 	"github.com/peering/peering/internal/eventstore"
 )
 
-// Lot is where parked commands are. It is eventstore.Parked.
-type Lot interface {
-	Park(ctx context.Context, c eventstore.ParkedCommand) (events.Seq, error)
+// ParkingLot is where parked commands are decided about. It is eventstore.Parked.
+type ParkingLot interface {
+	Lot
 	List(ctx context.Context, q eventstore.ParkedQuery) ([]eventstore.ParkedCommand, error)
 	Get(ctx context.Context, seq events.Seq) (eventstore.ParkedCommand, error)
 	Decide(ctx context.Context, seq events.Seq, d eventstore.ParkedDecision) (eventstore.ParkedDecision, error)
@@ -27,15 +28,15 @@ type Lot interface {
 	Count(ctx context.Context) (uint64, error)
 }
 
-// Queue is where commands are published. It is eventstore.Commands.
-type Queue interface {
+// Publisher puts commands into the queue. It is eventstore.Commands.
+type Publisher interface {
 	Publish(ctx context.Context, tail string, header nats.Header, body []byte) (events.Seq, error)
 }
 
 // ParkingParts are what a Parking works on. Now and Logger may be nil.
 type ParkingParts struct {
-	Lot      Lot
-	Queue    Queue
+	Lot      ParkingLot
+	Queue    Publisher
 	Writer   Writer
 	Outcomes eventstore.Outcomes
 	Now      func() time.Time
@@ -219,15 +220,18 @@ func (p *Parking) mayRetry(ctx context.Context, c eventstore.ParkedCommand) erro
 	switch {
 	case c.Enterprise == "":
 		return refuseRetry("what it was published on does not name an enterprise. Discard it.")
+	case c.Command == "":
+		return refuseRetry("what it was published on does not name a command. Discard it.")
 	case c.CommandID == "":
 		return refuseRetry("it has no command id that could be used, so that nobody could tell whether it took effect twice. Discard it.")
 	case len(c.Body) < c.BodySize:
 		return refuseRetry("of its body of %d bytes only the first %d were kept. Discard it.", c.BodySize, len(c.Body))
-	case c.Reason == parkReactionRefused:
-		if _, err := reaction(c); err != nil {
+	case !isReaction(c) && strings.Contains(c.Tail, " "): // see eventstore.ParkedCommand
+		return refuseRetry("not all was kept of what it was published on, which says who published it. Discard it.")
+	case isReaction(c):
+		if _, err := command.DecodeOwn(domain.CommandName(c.Command), c.Body); err != nil {
 			return refuseRetry("this version of the program cannot read it (%v).", err)
 		}
-		return nil
 	}
 	out, err := p.outcome(ctx, c.Enterprise, c.CommandID)
 	switch {
@@ -314,6 +318,10 @@ const pageOfEarlier = 200
 func mayHaveEffect(reason string) bool {
 	return reason == parkNotHandled || reason == parkTooManyDeliveries || reason == parkPanicked
 }
+
+// isReaction reports whether c follows from an event: everything else that is
+// parked was a message of the queue.
+func isReaction(c eventstore.ParkedCommand) bool { return c.Source == 0 }
 
 // isRefusal returns the refusal of the domain in err; nil: there is none.
 func isRefusal(err error) *domain.Error {

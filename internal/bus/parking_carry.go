@@ -1,11 +1,11 @@
 package bus
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -65,13 +65,15 @@ func (p *Parking) carryOut(ctx context.Context, c eventstore.ParkedCommand) (*co
 	case c.Settled: // but for the last step; its body may be gone
 	case c.Decision.Action == eventstore.ParkedDiscarded:
 		out, err = p.giveUp(ctx, c)
+	case c.Decision.Action != eventstore.ParkedRetried:
+		err = fmt.Errorf("bus: what it is to be %q is not known to this version of the program", c.Decision.Action)
 	case p.forgotten(c.Decision.At):
 		err = p.parkAgain(ctx, c, parkNotHandled, fmt.Sprintf(
 			"%s retried it at %s, and whether that was done cannot be told any more", c.Decision.By, c.Decision.At.UTC().Format(time.RFC3339)))
-	case c.Reason == parkReactionRefused:
+	case isReaction(c):
 		err = p.reactAgain(ctx, c)
 	default:
-		err = p.publishAgain(ctx, c)
+		_, err = p.Queue.Publish(ctx, c.Tail, headerOf(c), c.Body)
 	}
 	if err != nil {
 		return nil, err
@@ -119,57 +121,54 @@ func headerOf(c eventstore.ParkedCommand) nats.Header {
 	return h
 }
 
-// reaction reads the command of a reaction, which may be one that no client can
-// give.
-func reaction(c eventstore.ParkedCommand) (domain.Command, error) {
-	if domain.CommandName(c.Command) != (domain.RaisePeerNotice{}).Name() {
-		return command.Decode(domain.CommandName(c.Command), c.Body)
+// reactAgain carries the command of a reaction out. It does not go through the
+// queue, where nobody may give such a command and it would be another's.
+func (p *Parking) reactAgain(ctx context.Context, c eventstore.ParkedCommand) error {
+	err := p.handle(ctx, c)
+	var refused *domain.Error
+	switch {
+	case errors.Is(err, errPanicked):
+		return p.parkAgain(ctx, c, parkPanicked, "a fault in the program: its log tells more")
+	case errors.Is(err, command.ErrUnreadable):
+		return p.parkAgain(ctx, c, parkUnreadableHistory, "the history of the enterprise cannot be read")
+	case !errors.As(err, &refused):
+		return err
 	}
-	var notice domain.RaisePeerNotice
-	strict := json.NewDecoder(bytes.NewReader(c.Body))
-	strict.DisallowUnknownFields()
-	err := strict.Decode(&notice)
-	return notice, err
+	switch refused.Code {
+	case domain.NotFound, domain.Gone, domain.IDReused:
+		return nil // it needs nothing any more, as when a reaction meets this
+	}
+	// The refusal is the answer to every repeat of its id.
+	c.CommandID = events.CommandID(fmt.Sprintf("retry-of-parked-%d", c.Seq))
+	return p.parkAgain(ctx, c, parkReactionRefused, refused.Error())
 }
 
-// reactAgain carries the command of a reaction out. It does not go through the
-// queue, where nobody may give some of these commands, and has an id of its own:
-// its refusal is the outcome of the first one for seven days. The id follows from
-// the parked command, so that a repeat has no second effect.
-func (p *Parking) reactAgain(ctx context.Context, c eventstore.ParkedCommand) error {
-	cmd, err := reaction(c)
+// handle gives the command of a reaction to the write loop. A panic is
+// errPanicked.
+func (p *Parking) handle(ctx context.Context, c eventstore.ParkedCommand) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.Logger.Error("handling a parked command panicked", slog.Uint64("parked_seq", uint64(c.Seq)),
+				slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+			err = errPanicked
+		}
+	}()
+	cmd, err := command.DecodeOwn(domain.CommandName(c.Command), c.Body)
 	if err != nil {
-		return p.parkAgain(ctx, c, c.Reason, "it cannot be read any more: "+err.Error())
+		return err
 	}
 	_, err = p.Writer.Handle(ctx, command.Request{
-		Enterprise: c.Enterprise, ID: events.CommandID(fmt.Sprintf("retry-of-parked-%d", c.Seq)), Command: cmd,
+		Enterprise: c.Enterprise, ID: c.CommandID, Command: cmd,
 		Actor: c.Actor, OnBehalfOf: c.OnBehalfOf, Reason: c.Why,
 		CorrelationID: c.CorrelationID, CausationID: c.CausationID, Traceparent: c.Traceparent,
+		Final: true,
 	})
-	if refused := isRefusal(err); refused != nil {
-		return p.parkAgain(ctx, c, c.Reason, refused.Error())
-	}
 	return err
 }
 
-// publishAgain puts a command into the queue once more.
-func (p *Parking) publishAgain(ctx context.Context, c eventstore.ParkedCommand) error {
-	_, err := p.Queue.Publish(ctx, c.Tail, headerOf(c), c.Body)
-	if err == nil || passes(ctx, err) {
-		return err
-	}
-	return p.parkAgain(ctx, c, c.Reason, "it cannot be published again: "+err.Error())
-}
-
-// passes reports whether an error of the streams goes away by itself.
-func passes(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || errors.Is(err, eventstore.ErrFull) || errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrNoStream)
-}
-
-// parkAgain makes a new parked command of one that was retried in vain. It is not
-// the same message of the queue any more, which is parked only once.
+// parkAgain makes a new parked command of one that was retried in vain.
 func (p *Parking) parkAgain(ctx context.Context, c eventstore.ParkedCommand, reason, detail string) error {
-	c.Decision, c.Settled, c.Source, c.KeepWhole = nil, false, 0, true
+	c.Decision, c.Settled, c.KeepWhole = nil, false, true
 	c.Reason, c.Detail = reason, detail
 	_, err := p.Lot.Park(ctx, c)
 	return err

@@ -142,7 +142,8 @@ func (p *Parked) Get(ctx context.Context, seq events.Seq) (ParkedCommand, error)
 			c.Decision = d.Decision
 		}
 		return c, nil
-	case ok:
+	case ok: // to take it away is the last step but one of Settle
+		d.Settled = true
 		return d, nil
 	}
 	return ParkedCommand{}, ErrNoParked
