@@ -173,6 +173,10 @@ func (p *Parking) settle(ctx context.Context, seq events.Seq, d eventstore.Parke
 func (p *Parking) decide(ctx context.Context, c eventstore.ParkedCommand, d eventstore.ParkedDecision) (decided eventstore.ParkedCommand, ours bool, err error) {
 	if d.Action == eventstore.ParkedRetried {
 		if err := p.mayRetry(ctx, c); err != nil {
+			// It may have an outcome because somebody else has just retried it.
+			if now, getErr := p.Lot.Get(ctx, c.Seq); getErr == nil && now.Decision != nil {
+				return now, false, nil
+			}
 			return c, false, err
 		}
 	}
