@@ -121,4 +121,8 @@ func TestContract_aParkedCommandIsDecidedAboutOnce(t *testing.T) {
 	if again := into[ParkedCommand](t, a); a.Code != 200 || again.Decision.Reason != "ordered again" {
 		t.Errorf("repeated: %d: %s", a.Code, a.Body)
 	}
+	// The same command over HTTP has the same end.
+	add := s.operation("add-peer")
+	a = s.send(s.stack.http, add, s.target(add, ""), `{"type":"external","description":"Parked"}`, "Idempotency-Key", "parked-1")
+	wantProblem(t, a, 409, codeDiscarded, "")
 }

@@ -48,7 +48,7 @@ func (op operation) allCodes() []domain.Code {
 	}
 	switch {
 	case op.method != http.MethodGet && slices.Contains(op.backEnds(), theLog):
-		codes = append(codes, domain.IDReused, codeTimeout, codeTooLarge, codeMediaType)
+		codes = append(codes, domain.IDReused, codeDiscarded, codeTimeout, codeTooLarge, codeMediaType)
 	case op.body != nil:
 		codes = append(codes, codeTimeout, codeTooLarge, codeMediaType)
 	case op.canBeHeld():
@@ -124,6 +124,8 @@ func meaning(code domain.Code) string {
 		return "The entry follows its peer: change the peer instead."
 	case domain.IDReused:
 		return "The Idempotency-Key was used for another command."
+	case codeDiscarded:
+		return "The command of this Idempotency-Key came over the bus before, and an operator gave it up. Use a new key."
 	case codeTimeout:
 		return "The body did not arrive in time."
 	case codeTooLarge:
