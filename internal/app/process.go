@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/config"
 	"github.com/peering/peering/internal/demo"
 	"github.com/peering/peering/internal/events"
@@ -39,6 +40,8 @@ type process struct {
 
 	events  *promise[*eventLog]
 	tables  *promise[*readmodel.DB]
+	writer  *promise[*command.Handler]
+	bus     *promise[*busStreams]
 	demoEnd *promise[events.Seq] // its last event
 	late    lateBackends
 	models  []*readModel
@@ -62,6 +65,7 @@ func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, connect connec
 	p := &process{
 		cfg: c, log: log, health: newHealth(), metrics: prometheus.NewRegistry(), nc: nc, connect: connect, storage: s,
 		events: newPromise[*eventLog](), tables: newPromise[*readmodel.DB](),
+		writer: newPromise[*command.Handler](), bus: newPromise[*busStreams](),
 		demoEnd: newPromise[events.Seq](), models: readModels(),
 		samples: newPromise[*eventstore.Samples](), roll: prober.NewRoll(),
 	}
