@@ -63,6 +63,9 @@ func (c *Commands) Publish(ctx context.Context, tail string, header nats.Header,
 	return seq, nil
 }
 
+// CommandSubject is what tail was published on.
+func CommandSubject(tail string) string { return commandsRoot + tail }
+
 // isTail reports whether s is two tokens of a subject that one can publish on.
 func isTail(s string) bool {
 	enterprise, name, ok := strings.Cut(s, ".")

@@ -145,7 +145,7 @@ func (p *Parked) find(ctx context.Context, seq events.Seq) (c ParkedCommand, the
 	case there && ok:
 		c.Decision = d.Decision
 	case ok:
-		c = d
+		c, c.Settled = d, true // to take it away is the last step but one of Settle
 	case !there:
 		return ParkedCommand{}, false, ErrNoParked
 	}

@@ -35,6 +35,7 @@ type Backends struct {
 	Directory  Directory
 	Audit      Audit
 	Operations Operations
+	Parked     Parked
 	Prober     Prober
 	Samples    Samples
 	Timeline   Timeline
@@ -159,6 +160,7 @@ func (a *api) routes() {
 	a.streamRoutes()
 	a.projectionRoutes()
 	a.deadEventRoutes()
+	a.parkedRoutes()
 	a.wellKnownRoute()
 }
 

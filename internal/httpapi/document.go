@@ -76,7 +76,7 @@ func (a *api) document(op operation) {
 	for summary, value := range op.body.examples {
 		media.Examples[exampleKey(summary)] = &huma.Example{Summary: summary, Value: value}
 	}
-	entry.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeJSON: media}}
+	entry.RequestBody = &huma.RequestBody{Required: !op.body.optional, Content: map[string]*huma.MediaType{typeJSON: media}}
 	if op.body.lines != nil {
 		entry.RequestBody.Content[typeNDJSON] = &huma.MediaType{
 			Schema:  a.huma.OpenAPI().Components.Schemas.Schema(op.body.lines, true, ""),
