@@ -1,11 +1,8 @@
 package eventstore
 
 import (
-	"context"
 	"errors"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/peering/peering/internal/events"
 )
@@ -13,9 +10,12 @@ import (
 // ParkedCommand is a command that could not be handled and was put aside, with
 // what is known of it.
 type ParkedCommand struct {
-	Seq  events.Seq // its name
-	At   time.Time
-	Tail string // <enterprise>.<Command> as they were published
+	Seq events.Seq // its name
+	At  time.Time
+	// Tail is <enterprise>.<Command> as they were published. When it is too long
+	// or cannot be shown, it ends in a blank and "…", which makes it one that
+	// Commands.Publish refuses.
+	Tail string
 	// Enterprise and Command are those of Tail, empty when they cannot be ones.
 	Enterprise events.EnterpriseID
 	Command    string
@@ -30,8 +30,12 @@ type ParkedCommand struct {
 
 	Source     events.Seq // in the queue; 0: it did not come from there
 	Deliveries uint64
-	Body       []byte // cut when BodySize says that there was more
+	Body       []byte // cut when BodySize says that there was more; List leaves it out
 	BodySize   int
+	// KeepWhole asks Park to keep more of the body than parkedBody, because the
+	// command may be tried again. What the server's limit of a message does not
+	// allow is cut all the same.
+	KeepWhole bool
 
 	Decision *ParkedDecision // nil: nobody decided yet
 }
@@ -53,58 +57,15 @@ type ParkedDecision struct {
 // ParkedQuery selects parked commands.
 type ParkedQuery struct {
 	Enterprise events.EnterpriseID // empty: all
-	Decided    bool                // those that were decided about instead
-	After      events.Seq
-	Limit      int
+	// Decided asks for those that were decided about, in the order of the
+	// decisions, instead of those that are parked still.
+	Decided bool
+	After   events.Seq // goes on behind the one of that name; 0: from the start
+	Limit   int        // at most MaxParkedPage; 0 means as many
 }
+
+// MaxParkedPage is how many parked commands List returns at most.
+const MaxParkedPage = 1000
 
 // ErrNoParked says that there is no parked command of that sequence.
 var ErrNoParked = errors.New("eventstore: there is no such parked command")
-
-// Parked keeps parked commands in the stream ParkedStream.
-type Parked struct{ nc *nats.Conn }
-
-// NewParked returns the parked commands on nc, which the caller closes after the
-// last call has returned.
-func NewParked(nc *nats.Conn) (*Parked, error) { return &Parked{nc}, nil }
-
-// Park puts a command aside. The same message of the queue parked again at once
-// is not doubled. An error wraps ErrFull (no room: nothing was written),
-// ErrNoStream or ErrUnavailable (perhaps written; repeat the call).
-func (p *Parked) Park(ctx context.Context, c ParkedCommand) (events.Seq, error) {
-	return 0, errors.ErrUnsupported
-}
-
-// List returns parked commands in the order in which they were parked.
-func (p *Parked) List(ctx context.Context, q ParkedQuery) ([]ParkedCommand, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Get returns one, decided about or not. The error is ErrNoParked, or wraps
-// ErrUnavailable or ErrNoStream.
-func (p *Parked) Get(ctx context.Context, seq events.Seq) (ParkedCommand, error) {
-	return ParkedCommand{}, errors.ErrUnsupported
-}
-
-// Decide keeps a decision about a parked command unless there is one already,
-// and returns the one that stands. Carrying it out is the caller's, who then
-// calls Settle. The error is ErrNoParked or wraps ErrUnavailable.
-func (p *Parked) Decide(ctx context.Context, seq events.Seq, d ParkedDecision) (stands ParkedDecision, err error) {
-	return ParkedDecision{}, errors.ErrUnsupported
-}
-
-// Settle takes a parked command away whose decision has been carried out. The
-// decision stays, with the command, for DecisionMemory.
-func (p *Parked) Settle(ctx context.Context, seq events.Seq) error { return errors.ErrUnsupported }
-
-// DecisionMemory is how long decisions about parked commands are kept.
-const DecisionMemory = 90 * 24 * time.Hour
-
-// Unsettled returns parked commands that were decided about and not settled: the
-// process that did it has ended in between. At most limit.
-func (p *Parked) Unsettled(ctx context.Context, limit int) ([]ParkedCommand, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Count is how many commands are parked and not settled.
-func (p *Parked) Count(ctx context.Context) (uint64, error) { return 0, errors.ErrUnsupported }

@@ -80,6 +80,7 @@ func (w wire) open(ctx context.Context, filter string, after events.Seq, limit i
 		InactiveThreshold: inactive,
 		Replicas:          1,
 		MemoryStorage:     true,
+		HeadersOnly:       w.headersOnly,
 	}
 	if w.newest && after == 0 {
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverLastPerSubjectPolicy, 0

@@ -55,8 +55,9 @@ func (e *SettingsError) Error() string {
 }
 
 // compare lists the settings of got that are not those of want. What may differ
-// is left out: a higher limit, more replicas, description, placement, the
-// duplicate window (messages carry no id for it).
+// is left out: a higher limit, more replicas, description, placement, the number
+// of partitions, and the duplicate window of a stream whose messages carry no id
+// for it.
 func compare(got, want jetstream.StreamConfig) []Fault {
 	var faults []Fault
 	add := func(setting, is, must string) {
@@ -70,6 +71,9 @@ func compare(got, want jetstream.StreamConfig) []Fault {
 		if is[i].value != must[i].value {
 			add(must[i].name, is[i].value, must[i].value)
 		}
+	}
+	if want.Duplicates != 0 && got.Duplicates != want.Duplicates {
+		add("duplicate_window", age(got.Duplicates), age(want.Duplicates))
 	}
 	if got.MaxBytes <= 0 {
 		add("max_bytes", "unlimited", "set, for example "+size(want.MaxBytes))
@@ -127,9 +131,22 @@ func settings(c jetstream.StreamConfig) []setting {
 		{"sealed", flag(c.Sealed)},
 		{"mirror", present(c.Mirror != nil)},
 		{"sources", present(len(c.Sources) > 0)},
-		{"subject_transform", present(c.SubjectTransform != nil)},
+		{"subject_transform", transform(c.SubjectTransform)},
 		{"republish", present(c.RePublish != nil)},
 	}
+}
+
+// transform describes a change of subjects, with the number of partitions left
+// open when it is ours.
+func transform(t *jetstream.SubjectTransformConfig) string {
+	if t == nil {
+		return "not set"
+	}
+	source, into := t.Source, t.Destination
+	if _, ok := partitions(t); ok {
+		into = fmt.Sprintf(commandsInto, fmt.Sprintf("1 to %d", MaxPartitions))
+	}
+	return source + " into " + into
 }
 
 func present(is bool) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -59,7 +60,7 @@ func (o StreamOptions) withDefaults() StreamOptions {
 func (o StreamOptions) Reserved() int64 {
 	var sum int64
 	o = o.withDefaults()
-	for _, c := range append(o.streams(), o.samplesStream()) {
+	for _, c := range slices.Concat(o.streams(), o.busStreams(), []jetstream.StreamConfig{o.samplesStream()}) {
 		sum += c.MaxBytes
 	}
 	return sum
@@ -127,18 +128,30 @@ func Ensure(ctx context.Context, nc *nats.Conn, o StreamOptions) error {
 	if err != nil {
 		return fmt.Errorf("eventstore: %w", err)
 	}
-	wrong := checkServer(nc)
-	for _, want := range o.streams() {
-		faults, err := ensure(ctx, js, want, o.Logger)
+	wrong, err := ensureAll(ctx, js, o.streams(), o.Logger)
+	if err != nil {
+		return err
+	}
+	return settingsError(append(checkServer(nc), wrong...))
+}
+
+// settingsError is nil when nothing is wrong.
+func settingsError(wrong []Fault) error {
+	if len(wrong) == 0 {
+		return nil
+	}
+	return &SettingsError{Faults: wrong}
+}
+
+func ensureAll(ctx context.Context, js jetstream.JetStream, list []jetstream.StreamConfig, log *slog.Logger) (wrong []Fault, err error) {
+	for _, want := range list {
+		faults, err := ensure(ctx, js, want, log)
 		if err != nil {
-			return fmt.Errorf("stream %s: %w", want.Name, err)
+			return nil, fmt.Errorf("stream %s: %w", want.Name, err)
 		}
 		wrong = append(wrong, faults...)
 	}
-	if len(wrong) > 0 {
-		return &SettingsError{Faults: wrong}
-	}
-	return nil
+	return wrong, nil
 }
 
 // ensure makes or verifies one stream.

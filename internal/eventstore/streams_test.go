@@ -58,7 +58,7 @@ func TestEnsure_eachWrongSettingIsNamed(t *testing.T) {
 		},
 		"allow_msg_counter is true, must be false": func(c *jetstream.StreamConfig) { c.Discard, c.AllowMsgCounter = jetstream.DiscardOld, true },
 		"no_ack is true, must be false":            func(c *jetstream.StreamConfig) { c.AllowAtomicPublish, c.NoAck = false, true },
-		"subject_transform is set, must be not set": func(c *jetstream.StreamConfig) {
+		"subject_transform is peering.events.*.config into x.{{wildcard(1)}}, must be not set": func(c *jetstream.StreamConfig) {
 			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: "peering.events.*.config", Destination: "x.{{wildcard(1)}}"}
 		},
 		"republish is set, must be not set": func(c *jetstream.StreamConfig) {

@@ -26,6 +26,8 @@ type wire struct {
 	// newest has a reading from the start begin with the newest message of each
 	// subject instead of the first.
 	newest bool
+	// headersOnly leaves the bodies out of a reading where the server can.
+	headersOnly bool
 }
 
 // requestTimeout bounds one question to the leader: a question that is lost,
@@ -46,7 +48,10 @@ const (
 	codeWrongLastSequence  jetstream.ErrorCode = 10071
 	codeNotEnabled         jetstream.ErrorCode = 10076
 	codeStoreFailed        jetstream.ErrorCode = 10077
+	codeFilterNotUnique    jetstream.ErrorCode = 10100
 	codeStreamOffline      jetstream.ErrorCode = 10118
+	codeConsumerExists     jetstream.ErrorCode = 10148
+	codeDuplicateInProcess jetstream.ErrorCode = 10158
 	codeLastSeqNotReady    jetstream.ErrorCode = 10163
 	codeWrongLastConstant  jetstream.ErrorCode = 10164
 	codeTooManyRequests    jetstream.ErrorCode = 10167

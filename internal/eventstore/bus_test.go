@@ -1,0 +1,125 @@
+package eventstore_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/peering/peering/internal/eventstore"
+	"github.com/peering/peering/internal/testkit"
+)
+
+// busOf makes the streams and what works on those of the bus.
+func busOf(t testing.TB, top testkit.Topology) (*eventstore.Commands, *eventstore.Parked) {
+	t.Helper()
+	o := eventstore.StreamOptions{Replicas: top.Replicas, MaxBytes: testLimit}
+	testkit.Eventually(t, "the streams", func() bool { return eventstore.Ensure(t.Context(), top.Conn, o) == nil })
+	testkit.Eventually(t, "the bus", func() bool {
+		_, err := eventstore.EnsureBus(t.Context(), top.Conn, o)
+		return err == nil
+	})
+	return commandsOn(t, top.Conn), parkedOn(t, top.Conn)
+}
+
+func commandsOn(t testing.TB, nc *nats.Conn) *eventstore.Commands {
+	t.Helper()
+	c, err := eventstore.NewCommands(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func parkedOn(t testing.TB, nc *nats.Conn) *eventstore.Parked {
+	t.Helper()
+	p, err := eventstore.NewParked(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// subscribed takes part in the group of the first n partitions.
+func subscribed(t testing.TB, nc *nats.Conn, n int) <-chan *nats.Msg {
+	t.Helper()
+	delivered := make(chan *nats.Msg, 1024)
+	for i := range n {
+		sub, err := nc.ChanQueueSubscribe(eventstore.CommandDelivery(i), eventstore.CommandGroup, delivered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = sub.Unsubscribe() })
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return delivered
+}
+
+func next(t testing.TB, delivered <-chan *nats.Msg) *nats.Msg {
+	t.Helper()
+	select {
+	case m := <-delivered:
+		return m
+	case <-time.After(testkit.Patience):
+		t.Fatal("nothing is delivered")
+		return nil
+	}
+}
+
+func TestCommands_arePartitionedAndDelivered(t *testing.T) {
+	testkit.Topologies(t, func(t *testing.T, top testkit.Topology) {
+		commands, _ := busOf(t, top)
+		delivered := subscribed(t, top.Conn, eventstore.Partitions)
+		seq, err := commands.Publish(t.Context(), "acme.AddPeer@pbx+operator", nats.Header{"Command-Id": {"c1"}, "Nats-TTL": {"1s"}}, []byte(`{"a":1}`))
+		if err != nil || seq != 1 {
+			t.Fatalf("got %d, %v", seq, err)
+		}
+		m := next(t, delivered)
+		if !strings.HasPrefix(m.Reply, "$JS.ACK.PEERING_COMMANDS.commands-") || !strings.HasSuffix(m.Subject, ".acme.AddPeer@pbx+operator") ||
+			m.Header.Get("Command-Id") != "c1" || m.Header.Get("Nats-TTL") != "" || string(m.Data) != `{"a":1}` {
+			t.Errorf("got %q, reply %q, %v, %s", m.Subject, m.Reply, m.Header, m.Data)
+		}
+		if n, err := commands.Pending(t.Context()); err != nil || n != 1 {
+			t.Errorf("pending: got %d, %v, want 1", n, err)
+		}
+		if err := m.AckSync(); err != nil {
+			t.Fatal(err)
+		}
+		testkit.Eventually(t, "an empty queue", func() bool {
+			n, err := commands.Pending(t.Context())
+			return err == nil && n == 0
+		})
+	})
+}
+
+func TestPark_isShownAndListed(t *testing.T) {
+	testkit.Topologies(t, func(t *testing.T, top testkit.Topology) {
+		_, parked := busOf(t, top)
+		c := eventstore.ParkedCommand{
+			Tail: "ACME.AddPeer@pbx+operator", Enterprise: "ACME", Command: "AddPeer", CommandID: "c1", Reason: "not_handled",
+			Detail: "line\r\nNats-TTL: 1s", Actor: "service pbx", Why: "weil ä", Source: 7, Deliveries: 2, Body: []byte("{}"),
+		}
+		seq, err := parked.Park(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := parked.Park(t.Context(), c); err != nil || again != seq {
+			t.Errorf("again: got %d, %v, want %d", again, err, seq)
+		}
+		got, err := parked.Get(t.Context(), seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Tail != c.Tail || got.Enterprise != "acme" || got.Command != "AddPeer" || got.CommandID != "c1" || got.Detail != "line  Nats-TTL: 1s" ||
+			got.Why != c.Why || got.Source != 7 || got.Deliveries != 2 || string(got.Body) != "{}" || got.BodySize != 2 || got.Decision != nil {
+			t.Errorf("got %+v", got)
+		}
+		list, err := parked.List(t.Context(), eventstore.ParkedQuery{Enterprise: "acme"})
+		if err != nil || len(list) != 1 || list[0].Seq != seq || list[0].BodySize != 2 || list[0].Reason != "not_handled" {
+			t.Errorf("got %+v, %v", list, err)
+		}
+	})
+}
