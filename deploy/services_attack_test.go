@@ -14,6 +14,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/peering/peering/internal/eventstore"
 )
 
 // attempts are subjects that portal, which is an operator of acme, must not
@@ -72,7 +74,7 @@ func TestServices_reachNothingElse(t *testing.T) {
 func TestReached_findsAHole(t *testing.T) {
 	for subject, want := range map[string]string{
 		"peering.parked.acme.AddPeer": "PEERING_PARKED had 0 messages, now",
-		"$JS.API.STREAM.NAMES":        "$JS.API.STREAM.NAMES is answered",
+		"peering.rpc.globex.AddPeer":  "peering.rpc.globex.AddPeer is answered",
 		"peering.deliver.reactions":   "in the account of the deployment there is peering.deliver.reactions",
 	} {
 		faults := reached(t, startDeployment(t, accountsOnly, subject))
@@ -111,7 +113,7 @@ func reached(t *testing.T, d *deployment) (faults []string) {
 	if n := after["PEERING_COMMANDS"]; n < uint64(len(attempts)-1) {
 		t.Fatalf("the queue has %d commands", n)
 	}
-	deliver(t, d, js, after["PEERING_COMMANDS"])
+	work(t, d, after["PEERING_COMMANDS"])
 	if !spy.has("AddPeer" + portalMark) {
 		t.Fatal("the spy sees nothing")
 	}
@@ -148,7 +150,7 @@ func expected(subject string) bool {
 func answering(t *testing.T, d *deployment) {
 	t.Helper()
 	api := d.as(t, "api")
-	for _, subject := range []string{"peering.rpc.>", "peering.outcome.>", "peering.prober.>", "peering.deliver.>", "$SRV.>"} {
+	for _, subject := range []string{"peering.rpc.>", "peering.outcome.>", "peering.prober.>", "$SRV.>"} {
 		if _, err := api.Subscribe(subject, func(m *nats.Msg) { m.Respond([]byte(`{}`)) }); err != nil {
 			t.Fatal(err)
 		}
@@ -169,31 +171,40 @@ func spyOn(t *testing.T, d *deployment) *box {
 	return spy
 }
 
-// deliver has the server push the n commands that are in the queue, as it pushes
-// those of a partition.
-func deliver(t *testing.T, d *deployment, js jetstream.JetStream, n uint64) {
+// work takes the n commands that are in the queue, as the program does.
+func work(t *testing.T, d *deployment, n uint64) {
 	t.Helper()
-	sub, err := d.as(t, "api").SubscribeSync("spied.deliveries")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sub.SetPendingLimits(-1, -1); err != nil {
-		t.Fatal(err)
-	}
-	_, err = js.CreateOrUpdatePushConsumer(t.Context(), "PEERING_COMMANDS", jetstream.ConsumerConfig{
-		AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy, DeliverSubject: "spied.deliveries",
-	})
-	if err != nil {
-		t.Fatal(err)
+	nc := d.as(t, "api")
+	delivered := make(chan *nats.Msg, n)
+	for i := range eventstore.Partitions {
+		if _, err := nc.ChanQueueSubscribe(eventstore.CommandDelivery(i), eventstore.CommandGroup, delivered); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for i := range n {
-		m, err := sub.NextMsg(10 * time.Second)
-		if err != nil {
-			t.Fatalf("%d of %d: %v; %v", i, n, err, states(t, js))
+		m := receive(t, delivered)
+		if m == nil {
+			t.Fatalf("the server delivered %d of %d commands", i, n)
 		}
 		if m.Header.Get("Nats-Request-Info") != "" || !strings.HasSuffix(m.Subject, ".acme.AddPeer"+portalMark) {
 			t.Errorf("delivered as %s with %v", m.Subject, m.Header)
 		}
+		if err := m.AckSync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// receive returns the next message, or nil when none comes.
+func receive(t *testing.T, from <-chan *nats.Msg) *nats.Msg {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	select {
+	case m := <-from:
+		return m
+	case <-ctx.Done():
+		return nil
 	}
 }
 

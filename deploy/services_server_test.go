@@ -189,7 +189,7 @@ func (d *deployment) withStreams(t *testing.T) jetstream.JetStream {
 	if err := eventstore.Ensure(ctx, nc, o); err != nil {
 		t.Fatal(err)
 	}
-	if err := ensureBus(ctx, nc, o); err != nil {
+	if _, err := eventstore.EnsureBus(ctx, nc, o); err != nil {
 		t.Fatal(err)
 	}
 	js, err := jetstream.New(nc)
