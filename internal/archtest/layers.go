@@ -83,6 +83,7 @@ func testLibraries() []string {
 		"github.com/anishathalye/porcupine",
 		"github.com/google/go-cmp",
 		"github.com/miekg/dns",
+		"github.com/pb33f/jsonschema",
 		"github.com/pb33f/libopenapi",
 		"github.com/pb33f/libopenapi-validator",
 		"github.com/peterldowns/pgtestdb",
