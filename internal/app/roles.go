@@ -69,6 +69,7 @@ func (p *process) work(ctx context.Context) error {
 	start(p.decides(), p.operate)
 	start(p.decides(), p.watchProbers)
 	start(p.projects(), p.project)
+	start(p.projects(), p.react)
 	start(p.probes(), p.probe)
 	start(true, p.openSamples)
 	start(p.demo != nil, p.serveDemo)
