@@ -94,17 +94,15 @@ func (p *Parked) undecidable(ctx context.Context, err error) error {
 func (p *Parked) Settle(ctx context.Context, seq events.Seq) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, budget, ErrUnavailable)
 	defer cancel()
-	c, err := p.Get(ctx, seq)
-	if err != nil && !errors.Is(err, ErrNoParked) {
+	c, there, err := p.find(ctx, seq)
+	switch {
+	case errors.Is(err, ErrNoParked):
+	case err != nil:
 		return fmt.Errorf("settle %d: %w", seq, err)
-	}
-	if err == nil && c.Decision == nil {
+	case c.Decision == nil:
 		return fmt.Errorf("eventstore: settle %d: nobody decided about it", seq)
-	}
-	// The mark goes last: whoever finds it does this again.
-	if m, ok, err := p.wire.message(ctx, get{Seq: seq}); err != nil {
-		return fmt.Errorf("settle %d: %w", seq, err)
-	} else if ok && isParked(m.Subject) {
+	case there:
+		// The mark goes last: whoever finds it does this again.
 		if err := p.remove(ctx, seq); err != nil {
 			return fmt.Errorf("settle %d: %w", seq, err)
 		}

@@ -47,6 +47,7 @@ func (c *Commands) Stray(ctx context.Context, partitions int) (Stray, bool, erro
 		at := (began + i) % len(filters)
 		m, ok, err := c.next(ctx, filters[at], 0)
 		if err != nil {
+			c.found.Store(int64(at)) // the next call goes on here
 			return Stray{}, false, err
 		}
 		if ok {

@@ -22,7 +22,8 @@ type Commands struct {
 	pub    *publisher
 	health *Health
 
-	// found is the partition in which the last stray was: there may be more.
+	// found is where the last stray was among the places for them: there may be
+	// more.
 	found atomic.Int64
 }
 
