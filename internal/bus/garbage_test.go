@@ -48,13 +48,13 @@ func TestGarbage_eachPieceComesToItsEnd(t *testing.T) {
 			outcomes++
 		}
 		if n%goodEvery == 0 {
-			w.publish(ent+".DescribeEnterprise", fmt.Sprint("good-", n), describing(fmt.Sprint("Text ", n)))
+			c.publish("peering.commands."+ent+".DescribeEnterprise", "NATS/1.0\r\nCommand-Id: good-"+fmt.Sprint(n)+"\r\n\r\n", describing(fmt.Sprint("Text ", n)))
 			good++
 			outcomes++
 		}
-		if n%ahead == 0 { // the server refuses what comes too quickly
+		if n%ahead == 0 {
 			c.flush()
-			w.atMost(4 * ahead)
+			w.stored(enterprises + n + 1 + good)
 			most = max(most, runtime.NumGoroutine())
 		}
 		if n == pieces/2 {
@@ -63,6 +63,7 @@ func TestGarbage_eachPieceComesToItsEnd(t *testing.T) {
 		}
 	}
 	c.flush()
+	w.stored(enterprises + pieces + good)
 	w.idleFor(4 * testkit.Patience)
 	t.Logf("%d pieces and %d good commands in %s", pieces, good, time.Since(start))
 	runtime.GC()
@@ -117,11 +118,20 @@ func (w *world) checkGarbage(parked map[string]int, outcomes int) {
 	}
 }
 
-// atMost waits until at most n commands wait.
-func (w *world) atMost(n uint64) {
+// stored waits until the queue has taken n messages in all, and not much more
+// than that waits: what comes too quickly the server drops.
+func (w *world) stored(n int) {
 	w.t.Helper()
-	testkit.Eventually(w.t, "the queue to become shorter", func() bool {
-		p, err := w.queue.Pending(w.t.Context())
-		return err == nil && p <= n
+	js, last := testkit.JetStream(w.t, w.nc), uint64(0)
+	testkit.Eventually(w.t, fmt.Sprintf("%d messages to be stored", n), func() bool {
+		stream, err := js.Stream(w.t.Context(), eventstore.CommandsStream)
+		if err != nil {
+			return false
+		}
+		last = stream.CachedInfo().State.LastSeq
+		return last >= uint64(n) && stream.CachedInfo().State.Msgs < 2000
 	})
+	if last != uint64(n) {
+		w.t.Fatalf("%d messages are stored; want %d", last, n)
+	}
 }
