@@ -45,3 +45,30 @@ func TestFailing_memoryIsBounded(t *testing.T) {
 		t.Errorf("%d enterprises are remembered", len(f.all))
 	}
 }
+
+func TestFailing_isDoubtfulWhenOthersFailTooAndNoneSucceeds(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	f := newFailing(func() time.Time { return now })
+	expect := func(step string, ent events.EnterpriseID, doubtful bool) {
+		t.Helper()
+		start := now
+		now = now.Add(time.Second)
+		if got := f.doubtful(ent, start); got != doubtful {
+			t.Errorf("%s: doubtful %t", step, got)
+		}
+	}
+	expect("the first that fails", "acme", false)
+	expect("it fails again", "acme", false)
+	expect("another one fails", "other", true)
+	expect("and the first once more", "acme", true)
+	start := now
+	now = now.Add(time.Second)
+	f.works("third")
+	if f.doubtful("acme", start) {
+		t.Error("a third one succeeded meanwhile")
+	}
+	f.works("acme")
+	expect("its own success long ago says nothing", "other", true)
+	now = now.Add(failedLately)
+	expect("after a quiet time", "acme", false)
+}

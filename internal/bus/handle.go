@@ -87,8 +87,9 @@ func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Conte
 	if limit == 0 {
 		return errNoTime
 	}
+	var doubted time.Time
 	for second := known; ; {
-		start, connection := time.Now(), r.nc.Stats().Reconnects
+		start := time.Now()
 		err := r.attempt(d, limit, do)
 		if answered(err) {
 			r.c.failing.works(ent)
@@ -97,16 +98,24 @@ func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Conte
 		if errors.Is(err, command.ErrUnreadable) {
 			return err
 		}
-		ill := r.works(d)
-		if ill == nil && errors.Is(err, eventstore.ErrFull) {
+		ready := func() error { return r.works(d) }
+		ill := ready()
+		switch {
+		case ill == nil && errors.Is(err, eventstore.ErrFull):
 			ill = err // there is no room for this one
+		case ill == nil && r.c.failing.doubtful(ent, start):
+			if doubted.IsZero() {
+				doubted = start
+			}
+			if time.Since(doubted) < doubtFor {
+				ill = err
+			}
 		}
 		switch {
 		case ill != nil:
-			if err := r.hold(d, ill, func() error { return r.works(d) }); err != nil {
+			if err := r.hold(d, ill, ready); err != nil {
 				return err
 			}
-		case r.nc.Stats().Reconnects != connection: // it works again
 		case second:
 			r.c.failing.failed(ent, time.Since(start))
 			return err
