@@ -36,6 +36,8 @@ func (p *process) addChecks() {
 		p.health.add("samples", false, p.checkSamples)
 	}
 	if p.decides() {
+		p.health.add("bus", true, p.checkBus)
+		p.health.add("parked", false, p.checkParked)
 		p.health.add("probers", false, p.checkProbers)
 	}
 	if p.demo != nil {

@@ -16,6 +16,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/peering/peering/internal/access"
+	"github.com/peering/peering/internal/bus"
+	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/config"
 	"github.com/peering/peering/internal/demo"
 	"github.com/peering/peering/internal/events"
@@ -39,6 +42,9 @@ type process struct {
 
 	events  *promise[*eventLog]
 	tables  *promise[*readmodel.DB]
+	writer  *promise[*command.Handler]
+	bus     *promise[*busStreams]
+	tokens  *promise[*access.Keeper]
 	demoEnd *promise[events.Seq] // its last event
 	late    lateBackends
 	models  []*readModel
@@ -62,6 +68,8 @@ func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, connect connec
 	p := &process{
 		cfg: c, log: log, health: newHealth(), metrics: prometheus.NewRegistry(), nc: nc, connect: connect, storage: s,
 		events: newPromise[*eventLog](), tables: newPromise[*readmodel.DB](),
+		writer: newPromise[*command.Handler](), bus: newPromise[*busStreams](),
+		tokens:  newPromise[*access.Keeper](),
 		demoEnd: newPromise[events.Seq](), models: readModels(),
 		samples: newPromise[*eventstore.Samples](), roll: prober.NewRoll(),
 	}
@@ -104,6 +112,10 @@ func (p *process) httpOptions(ending <-chan struct{}) (httpapi.Options, error) {
 	}
 	o.Backends = p.late.now
 	o.Limits = httpapi.Limits{PerToken: p.cfg.RateLimit, PerAddress: p.cfg.RateLimitAddress}
+	var err error
+	if o.AsyncAPI, err = bus.AsyncAPI(Version()); err != nil {
+		return o, err
+	}
 	for _, name := range p.cfg.Publish {
 		ent, err := events.ParseEnterpriseID(name)
 		if err != nil {

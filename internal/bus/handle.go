@@ -81,14 +81,14 @@ var errNoTime = errors.New("bus: commands of this enterprise fail")
 
 // try does what has to be done for a message until there is an answer: do's, or
 // errReleased. What is the deployment's fault is waited for, as long as it takes;
-// then do is tried once more, and its error returned.
+// otherwise do is tried a second time, for not so long, and its error returned.
 func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Context) error) error {
 	limit, known := r.c.failing.limit(ent)
 	if limit == 0 {
 		return errNoTime
 	}
-	start := time.Now()
-	for attempts := 0; ; {
+	for second := known; ; {
+		start, connection := time.Now(), r.nc.Stats().Reconnects
 		err := r.attempt(d, limit, do)
 		if answered(err) {
 			r.c.failing.works(ent)
@@ -101,16 +101,17 @@ func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Conte
 		if ill == nil && errors.Is(err, eventstore.ErrFull) {
 			ill = err // there is no room for this one
 		}
-		if ill != nil {
+		switch {
+		case ill != nil:
 			if err := r.hold(d, ill, func() error { return r.works(d) }); err != nil {
 				return err
 			}
-			start = time.Now() // what was waited for is nobody's fault
-			continue
-		}
-		if attempts++; attempts == 2 || known {
+		case r.nc.Stats().Reconnects != connection: // it works again
+		case second:
 			r.c.failing.failed(ent, time.Since(start))
 			return err
+		default:
+			second, limit = true, secondTry
 		}
 	}
 }

@@ -38,6 +38,7 @@ type ParkedCommand struct {
 	KeepWhole bool
 
 	Decision *ParkedDecision // nil: nobody decided yet
+	Settled  bool            // what was decided has been carried out, as far as Get can tell; List cannot
 }
 
 // What can be decided about a parked command.

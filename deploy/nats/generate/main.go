@@ -1,0 +1,40 @@
+// Command generate reads a list of services from the file that it is given, or
+// from standard input, and writes the accounts of the NATS server to standard
+// output:
+//
+//	go run ./deploy/nats/generate services.yaml > deploy/nats/accounts.conf
+//
+// What is wrong with the list goes to standard error, and nothing to the output.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/peering/peering/deploy/nats/accounts"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	var in io.Reader = os.Stdin
+	if len(args) > 0 {
+		f, err := os.Open(args[0])
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	services, err := accounts.Read(in)
+	if err != nil {
+		return err
+	}
+	return accounts.Write(os.Stdout, services)
+}
