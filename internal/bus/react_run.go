@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -110,11 +109,8 @@ var _ watermillnats.Unmarshaler = eventUnmarshaler{}
 // Unmarshal is part of Watermill's interface. What the log did not deliver has
 // no sequence, and loses its reply subject.
 func (eventUnmarshaler) Unmarshal(m *nats.Msg) (*message.Message, error) {
-	meta, err := m.Metadata()
-	if err == nil && meta.Stream != events.Stream {
-		err = errors.New("of another stream")
-	}
-	if err != nil {
+	meta, ok := deliveredBy(m, events.Stream)
+	if !ok {
 		m.Reply = ""
 		return message.NewMessage("", nil), nil
 	}
@@ -130,6 +126,12 @@ func (eventUnmarshaler) Unmarshal(m *nats.Msg) (*message.Message, error) {
 		}
 	}
 	return msg, nil
+}
+
+// deliveredBy is what the server says of a message that it delivered from a stream.
+func deliveredBy(m *nats.Msg, stream string) (meta *nats.MsgMetadata, ok bool) {
+	meta, err := m.Metadata()
+	return meta, err == nil && meta.Stream == stream
 }
 
 // eventIn is the event in a message of eventUnmarshaler.

@@ -75,10 +75,10 @@ func (r *Reactions) settle(ctx context.Context, req command.Request, suspect boo
 // an id that was used was used by this very order: what the peer showed then was
 // something else. Anything else has to be seen to by somebody.
 func (r *Reactions) refused(ctx context.Context, req command.Request, no *domain.Error) (string, error) {
-	switch no.Code {
-	case domain.NotFound, domain.Gone:
+	switch {
+	case no.Code == domain.NotFound || no.Code == domain.Gone:
 		return reactionGone, nil
-	case domain.IDReused:
+	case no.Code == domain.IDReused:
 		return reactionUnchanged, nil
 	}
 	r.log.Warn("a rule stands against what follows from an event", append(args(about(req)), slog.Any("err", no))...)

@@ -166,7 +166,8 @@ func TestReactions_ordersOfAServerChange(t *testing.T) {
 	fromSeen, toSeen := from, to
 	fromSeen.Version, toSeen.Version = "", ""
 	changes := []events.NoticeChange{
-		{Field: "hostname", From: from.Hostname, To: to.Hostname}, {Field: "address", From: from.Address, To: to.Address},
+		{Field: "hostname", From: from.Hostname, To: to.Hostname},
+		{Field: "address", From: from.Address, To: to.Address},
 		{Field: "version", From: from.Version, To: to.Version},
 	}
 	want := map[events.PeerID]domain.Command{
@@ -460,8 +461,10 @@ func TestReactions_stopLeavesTheEvent(t *testing.T) {
 func TestReactions_refusalWithoutRoomIsGivenUp(t *testing.T) {
 	s := &stub{
 		neighbours: readmodel.Neighbours{Inside: inside("beta-1")},
-		handle:     func(command.Request) (command.Receipt, error) { return command.Receipt{}, &domain.Error{Code: domain.Exists} },
-		park:       func() error { return eventstore.ErrFull },
+		handle: func(command.Request) (command.Receipt, error) {
+			return command.Receipt{}, &domain.Error{Code: domain.Exists}
+		},
+		park: func() error { return eventstore.ErrFull },
 	}
 	r := s.reactions(t)
 	if err := r.react(t.Context(), happening(t, 7, moved), 1); err != nil || r.ended(reactionLost) != 1 {

@@ -63,6 +63,13 @@ func (w *deployment) connectTo(d testkit.Database) {
 	}
 	w.db, w.keeper = db, access.NewKeeper(db.Tokens(), access.Options{})
 	w.project()
+	testkit.Eventually(w.t, "the tables", func() bool { return db.Directory().Await(context.Background(), "", 1) == nil || w.empty() })
+}
+
+// empty: nothing has happened.
+func (w *deployment) empty() bool {
+	id, err := eventstore.NewReader(w.nc).Identity(context.Background())
+	return err == nil && id.Last == 0
 }
 
 // project follows the log until the test ends or stop is called.

@@ -60,7 +60,8 @@ func TestNeighbours_insideAndOutside(t *testing.T) {
 			Inside: []Neighbour{micollab(beta, "p1"), micollab(beta, "p4"), detected, micollab("zeta", "p1")},
 			Outside: []Neighbour{
 				micollab(acme, "p2"), micollab(acme, "p3"), micollab(acme, "p4"), micollab(acme, "p5"),
-				{Enterprise: acme, Peer: "p6", Type: events.PeerExternal}, micollab(acme, "p8"),
+				{Enterprise: acme, Peer: "p6", Type: events.PeerExternal},
+				micollab(acme, "p8"),
 			},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
