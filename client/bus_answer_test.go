@@ -166,6 +166,30 @@ func TestPublish_onlyAnAcknowledgementOfAStreamCounts(t *testing.T) {
 	}
 }
 
+// TestWaitOutcome_believesWhatIsKept: whoever publishes an outcome that does not
+// stand is heard by all who listen.
+func TestWaitOutcome_believesWhatIsKept(t *testing.T) {
+	url := "nats://" + testkit.Server(t).Addr()
+	nc := testkit.Connect(t, url)
+	scripted(t, nc, "peering.outcome.acme.c1", func(n int, _ *nats.Msg) *nats.Msg {
+		if n < 5 {
+			if err := nc.Publish("peering.outcomes.acme.c1", []byte(`{"command_id":"c1","command":"AddPeer","result":"accepted"}`)); err != nil {
+				t.Error(err)
+			}
+			return noResult("404", `{"status":404,"code":"not_found"}`)
+		}
+		return &nats.Msg{Data: []byte(`{"command_id":"c1","command":"AddPeer","result":"rejected","error":{"code":"exists"}}`)}
+	})
+	began := time.Now()
+	out, err := connectBus(t, url).WaitOutcome(t.Context(), "acme", "c1")
+	if out.Result != client.Rejected || client.Code(err) != client.CodeExists {
+		t.Errorf("got %+v, %v", out, err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %s: what is heard is a reason to look at once", took)
+	}
+}
+
 // TestBus_whatTheServerDoesNotAllowIsNotTriedAgain: the server says so beside the
 // request, and nobody else answers it.
 func TestBus_whatTheServerDoesNotAllowIsNotTriedAgain(t *testing.T) {
