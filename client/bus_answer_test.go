@@ -96,12 +96,18 @@ func TestDo_answersThatSayNothing(t *testing.T) {
 		code    string
 		tries   int64
 	}{
-		"a bug of ours":      {func(int, *nats.Msg) *nats.Msg { return noResult("500", `{"status":500,"code":"internal","detail":"x"}`) }, true, "internal", 1},
-		"no problem":         {func(int, *nats.Msg) *nats.Msg { return noResult("500", "") }, true, client.CodeUnexpected, 1},
-		"not JSON":           {func(int, *nats.Msg) *nats.Msg { return &nats.Msg{Data: []byte("+OK")} }, true, client.CodeUnexpected, 1},
-		"no result":          {func(int, *nats.Msg) *nats.Msg { return &nats.Msg{Data: []byte(`{"result":"maybe"}`)} }, true, client.CodeUnexpected, 1},
-		"another's":          {func(int, *nats.Msg) *nats.Msg { return &nats.Msg{Data: []byte(`{"command_id":"x","result":"accepted"}`)} }, true, client.CodeUnexpected, 1},
-		"not allowed at all": {func(int, *nats.Msg) *nats.Msg { return noResult("403", `{"status":403,"code":"forbidden","detail":"x"}`) }, false, client.CodeForbidden, 1},
+		"a bug of ours": {func(int, *nats.Msg) *nats.Msg {
+			return noResult("500", `{"status":500,"code":"internal","detail":"x"}`)
+		}, true, "internal", 1},
+		"no problem": {func(int, *nats.Msg) *nats.Msg { return noResult("500", "") }, true, client.CodeUnexpected, 1},
+		"not JSON":   {func(int, *nats.Msg) *nats.Msg { return &nats.Msg{Data: []byte("+OK")} }, true, client.CodeUnexpected, 1},
+		"no result":  {func(int, *nats.Msg) *nats.Msg { return &nats.Msg{Data: []byte(`{"result":"maybe"}`)} }, true, client.CodeUnexpected, 1},
+		"another's": {func(int, *nats.Msg) *nats.Msg {
+			return &nats.Msg{Data: []byte(`{"command_id":"x","result":"accepted"}`)}
+		}, true, client.CodeUnexpected, 1},
+		"not allowed at all": {func(int, *nats.Msg) *nats.Msg {
+			return noResult("403", `{"status":403,"code":"forbidden","detail":"x"}`)
+		}, false, client.CodeForbidden, 1},
 		"lost, then stopping, then not allowed": {func(n int, _ *nats.Msg) *nats.Msg {
 			return []*nats.Msg{nil, noResult("503", `{"status":503,"code":"stopping"}`), noResult("403", `{"status":403,"code":"forbidden"}`)}[n]
 		}, true, client.CodeForbidden, 3},
