@@ -15,6 +15,9 @@ const (
 	// handlerLimit is how long one attempt at a command may take. It is more than
 	// command.Handler ever takes.
 	handlerLimit = 6 * time.Second
+	// secondTry is how long the second attempt may take, when the first failed and
+	// everything works.
+	secondTry = 2 * time.Second
 	// holdPause is the time between two looks at whether commands can be carried
 	// out again. With handlerLimit and worksLimit it stays below
 	// eventstore.AckWait, in which a message that is held must be heard of.

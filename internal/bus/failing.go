@@ -8,13 +8,18 @@ import (
 )
 
 const (
-	// failingFor is how long an enterprise counts as one whose commands fail.
-	failingFor = time.Minute
-	// shortTry is how long an attempt at a command of such an enterprise may take,
-	// and failingBudget how long all of them in that time: so a backlog of them
-	// delays the partition once, and not for each.
+	// failingFor is how long an enterprise counts as one whose commands fail,
+	// after the last time.
+	failingFor = 5 * time.Minute
+	// shortTry is how long an attempt at a command of such an enterprise may take;
+	// the attempts of each failingWindow may take no longer together. So a backlog
+	// of them delays their partition once, and hardly afterwards.
 	shortTry      = time.Second
-	failingBudget = 5 * time.Second
+	failingWindow = 15 * time.Second
+	// doubtFor is how long a command is tried again and again, because others fail
+	// too and none succeeds; failedLately is how long ago the others may have failed.
+	doubtFor     = 30 * time.Second
+	failedLately = 30 * time.Second
 	// maxFailing is how many enterprises are remembered.
 	maxFailing = 4096
 )
@@ -24,13 +29,36 @@ const (
 type failing struct {
 	now func() time.Time
 
-	mu  sync.Mutex
-	all map[events.EnterpriseID]*failure
+	mu         sync.Mutex
+	all        map[events.EnterpriseID]*failure
+	good, vain latest // attempts
 }
 
 type failure struct {
-	until time.Time
-	left  time.Duration // of failingBudget
+	until  time.Time     // it is forgotten then
+	window time.Time     // there is new time to try then
+	left   time.Duration // of shortTry, until window
+}
+
+// latest is when something last happened, for one enterprise and for another.
+type latest [2]struct {
+	ent events.EnterpriseID
+	at  time.Time
+}
+
+func (l *latest) note(ent events.EnterpriseID, at time.Time) {
+	if l[0].ent != ent {
+		l[1] = l[0]
+	}
+	l[0].ent, l[0].at = ent, at
+}
+
+// besides is when it last happened for an enterprise that is not ent.
+func (l *latest) besides(ent events.EnterpriseID) time.Time {
+	if l[0].ent != ent {
+		return l[0].at
+	}
+	return l[1].at
 }
 
 func newFailing(now func() time.Time) *failing {
@@ -50,33 +78,53 @@ func (f *failing) limit(ent events.EnterpriseID) (limit time.Duration, known boo
 		delete(f.all, ent)
 		return handlerLimit, false
 	}
-	return max(min(shortTry, e.left), 0), true
+	if now := f.now(); !now.Before(e.window) {
+		e.window, e.left = now.Add(failingWindow), shortTry
+	}
+	return max(e.left, 0), true
+}
+
+// doubtful notes that an attempt at a command of ent, begun at start, was in vain
+// though everything seems to work, and reports whether that may be the
+// deployment's fault all the same: no command of another enterprise came to an
+// end meanwhile, and one failed lately. Servers that restart look like that.
+func (f *failing) doubtful(ent events.EnterpriseID, start time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.now()
+	f.vain.note(ent, now)
+	return !f.good.besides(ent).After(start) && now.Sub(f.vain.besides(ent)) < failedLately
 }
 
 // failed notes that an attempt that took so long was in vain.
 func (f *failing) failed(ent events.EnterpriseID, took time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if e := f.all[ent]; e != nil {
-		e.left -= took
-		return
-	}
 	now := f.now()
-	if len(f.all) >= maxFailing {
-		f.forget(now)
+	e := f.all[ent]
+	if e == nil {
+		f.makeRoom(now)
+		e = &failure{window: now.Add(failingWindow), left: shortTry}
+		f.all[ent] = e
+	} else {
+		e.left -= took
 	}
-	f.all[ent] = &failure{until: now.Add(failingFor), left: failingBudget}
+	e.until = now.Add(failingFor)
 }
 
 // works notes that a command of ent came to an end.
 func (f *failing) works(ent events.EnterpriseID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.good.note(ent, f.now())
 	delete(f.all, ent)
 }
 
-// forget makes room.
-func (f *failing) forget(now time.Time) {
+// makeRoom forgets those whose time is over, and any when there are too many.
+func (f *failing) makeRoom(now time.Time) {
+	if len(f.all) < maxFailing {
+		return
+	}
 	for ent, e := range f.all {
 		if !now.Before(e.until) || len(f.all) >= maxFailing {
 			delete(f.all, ent)

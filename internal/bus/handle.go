@@ -81,14 +81,15 @@ var errNoTime = errors.New("bus: commands of this enterprise fail")
 
 // try does what has to be done for a message until there is an answer: do's, or
 // errReleased. What is the deployment's fault is waited for, as long as it takes;
-// then do is tried once more, and its error returned.
+// otherwise do is tried a second time, for not so long, and its error returned.
 func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Context) error) error {
 	limit, known := r.c.failing.limit(ent)
 	if limit == 0 {
 		return errNoTime
 	}
-	start := time.Now()
-	for attempts := 0; ; {
+	var doubted time.Time
+	for second := known; ; {
+		start := time.Now()
 		err := r.attempt(d, limit, do)
 		if answered(err) {
 			r.c.failing.works(ent)
@@ -97,20 +98,29 @@ func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Conte
 		if errors.Is(err, command.ErrUnreadable) {
 			return err
 		}
-		ill := r.works(d)
-		if ill == nil && errors.Is(err, eventstore.ErrFull) {
+		ready := func() error { return r.works(d) }
+		ill := ready()
+		switch {
+		case ill == nil && errors.Is(err, eventstore.ErrFull):
 			ill = err // there is no room for this one
+		case ill == nil && r.c.failing.doubtful(ent, start):
+			if doubted.IsZero() {
+				doubted = start
+			}
+			if time.Since(doubted) < doubtFor {
+				ill = err
+			}
 		}
-		if ill != nil {
-			if err := r.hold(d, ill, func() error { return r.works(d) }); err != nil {
+		switch {
+		case ill != nil:
+			if err := r.hold(d, ill, ready); err != nil {
 				return err
 			}
-			start = time.Now() // what was waited for is nobody's fault
-			continue
-		}
-		if attempts++; attempts == 2 || known {
+		case second:
 			r.c.failing.failed(ent, time.Since(start))
 			return err
+		default:
+			second, limit = true, secondTry
 		}
 	}
 }

@@ -8,9 +8,12 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/peering/peering/internal/command"
@@ -74,6 +77,7 @@ type process struct {
 	nc       *nats.Conn
 	reg      *prometheus.Registry
 	stop     func() // and waits for its end
+	kill     func() // cuts its connections, without a word
 }
 
 // parts are what a process is made of; tests put something else in their place.
@@ -111,28 +115,37 @@ func (w *world) start(change ...func(*parts)) *process {
 		}
 		writer = with.writer
 	}
+	var own atomic.Pointer[nats.Conn]
 	p.commands = NewCommands(writer, with.queue, with.lot, Options{
 		Connect: func(name string, opts ...nats.Option) (*nats.Conn, error) {
-			return nats.Connect(w.url, append(eventstore.ConnectOptions(name, slog.New(slog.DiscardHandler)), opts...)...)
+			nc, err := nats.Connect(w.url, append(eventstore.ConnectOptions(name, slog.New(slog.DiscardHandler)), opts...)...)
+			own.Store(nc)
+			return nc, err
 		},
 		Logger: with.log, Metrics: p.reg,
 	})
 	p.commands.pause = holdPause / 20
-	p.run()
+	p.run(func() { own.Load().Close() })
 	return p
 }
 
 // run runs the process until the test ends or stop is called.
-func (p *process) run() {
+func (p *process) run(cut func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- p.commands.Run(ctx, p.w.bus.Partitions) }()
+	var killed atomic.Bool
 	p.stop = sync.OnceFunc(func() {
 		cancel()
-		if err := <-ended; err != nil {
+		if err := <-ended; err != nil && !killed.Load() {
 			p.w.t.Errorf("a process ended: %v", err)
 		}
 	})
+	p.kill = func() {
+		killed.Store(true)
+		cut()
+		p.nc.Close()
+	}
 	p.w.t.Cleanup(p.stop)
 }
 
@@ -251,4 +264,41 @@ func (w *world) history(ent string) []events.Recorded {
 		w.t.Fatal(err)
 	}
 	return all
+}
+
+// fill publishes n commands, many at once.
+func (w *world) fill(n int, make func(i int) (tail, id, body string)) {
+	w.t.Helper()
+	js, err := jetstream.New(w.nc, jetstream.WithPublishAsyncMaxPending(1000))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range n {
+		tail, id, body := make(i)
+		m := &nats.Msg{Subject: "peering.commands." + tail, Header: nats.Header{headerCommandID: {id}}, Data: []byte(body)}
+		if _, err := js.PublishMsgAsync(m); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	select {
+	case <-js.PublishAsyncComplete():
+	case <-time.After(testkit.Patience):
+		w.t.Fatal("publishing takes too long")
+	}
+}
+
+// idleFor is idle for what takes longer.
+func (w *world) idleFor(limit time.Duration) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	for {
+		n, err := w.queue.Pending(ctx)
+		if err == nil && n == 0 {
+			return
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			w.t.Fatalf("%d commands wait still after %s", n, limit)
+		}
+	}
 }

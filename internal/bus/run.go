@@ -17,8 +17,8 @@ import (
 
 const (
 	// drainTimeout is how long a process that stops waits for what it was
-	// delivered: two attempts at a command, and parking it.
-	drainTimeout = 2*handlerLimit + worksLimit + parkLimit
+	// delivered: the attempts at a command, and parking it.
+	drainTimeout = handlerLimit + secondTry + 2*worksLimit + parkLimit
 	// closeTimeout is what the libraries get for closing after that.
 	closeTimeout = 2 * time.Second
 	// unlimited stands where a library must be given a time and none is wanted.
