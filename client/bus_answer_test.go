@@ -96,12 +96,18 @@ func TestDo_answersThatSayNothing(t *testing.T) {
 		code    string
 		tries   int64
 	}{
-		"a bug of ours":      {func(int, *nats.Msg) *nats.Msg { return noResult("500", `{"status":500,"code":"internal","detail":"x"}`) }, true, "internal", 1},
-		"no problem":         {func(int, *nats.Msg) *nats.Msg { return noResult("500", "") }, true, client.CodeUnexpected, 1},
-		"not JSON":           {func(int, *nats.Msg) *nats.Msg { return &nats.Msg{Data: []byte("+OK")} }, true, client.CodeUnexpected, 1},
-		"no result":          {func(int, *nats.Msg) *nats.Msg { return &nats.Msg{Data: []byte(`{"result":"maybe"}`)} }, true, client.CodeUnexpected, 1},
-		"another's":          {func(int, *nats.Msg) *nats.Msg { return &nats.Msg{Data: []byte(`{"command_id":"x","result":"accepted"}`)} }, true, client.CodeUnexpected, 1},
-		"not allowed at all": {func(int, *nats.Msg) *nats.Msg { return noResult("403", `{"status":403,"code":"forbidden","detail":"x"}`) }, false, client.CodeForbidden, 1},
+		"a bug of ours": {func(int, *nats.Msg) *nats.Msg {
+			return noResult("500", `{"status":500,"code":"internal","detail":"x"}`)
+		}, true, "internal", 1},
+		"no problem": {func(int, *nats.Msg) *nats.Msg { return noResult("500", "") }, true, client.CodeUnexpected, 1},
+		"not JSON":   {func(int, *nats.Msg) *nats.Msg { return &nats.Msg{Data: []byte("+OK")} }, true, client.CodeUnexpected, 1},
+		"no result":  {func(int, *nats.Msg) *nats.Msg { return &nats.Msg{Data: []byte(`{"result":"maybe"}`)} }, true, client.CodeUnexpected, 1},
+		"another's": {func(int, *nats.Msg) *nats.Msg {
+			return &nats.Msg{Data: []byte(`{"command_id":"x","result":"accepted"}`)}
+		}, true, client.CodeUnexpected, 1},
+		"not allowed at all": {func(int, *nats.Msg) *nats.Msg {
+			return noResult("403", `{"status":403,"code":"forbidden","detail":"x"}`)
+		}, false, client.CodeForbidden, 1},
 		"lost, then stopping, then not allowed": {func(n int, _ *nats.Msg) *nats.Msg {
 			return []*nats.Msg{nil, noResult("503", `{"status":503,"code":"stopping"}`), noResult("403", `{"status":403,"code":"forbidden"}`)}[n]
 		}, true, client.CodeForbidden, 3},
@@ -163,6 +169,30 @@ func TestPublish_onlyAnAcknowledgementOfAStreamCounts(t *testing.T) {
 				t.Errorf("got %q, %#v", id, err)
 			}
 		})
+	}
+}
+
+// TestWaitOutcome_believesWhatIsKept: whoever publishes an outcome that does not
+// stand is heard by all who listen.
+func TestWaitOutcome_believesWhatIsKept(t *testing.T) {
+	url := "nats://" + testkit.Server(t).Addr()
+	nc := testkit.Connect(t, url)
+	scripted(t, nc, "peering.outcome.acme.c1", func(n int, _ *nats.Msg) *nats.Msg {
+		if n < 5 {
+			if err := nc.Publish("peering.outcomes.acme.c1", []byte(`{"command_id":"c1","command":"AddPeer","result":"accepted"}`)); err != nil {
+				t.Error(err)
+			}
+			return noResult("404", `{"status":404,"code":"not_found"}`)
+		}
+		return &nats.Msg{Data: []byte(`{"command_id":"c1","command":"AddPeer","result":"rejected","error":{"code":"exists"}}`)}
+	})
+	began := time.Now()
+	out, err := connectBus(t, url).WaitOutcome(t.Context(), "acme", "c1")
+	if out.Result != client.Rejected || client.Code(err) != client.CodeExists {
+		t.Errorf("got %+v, %v", out, err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %s: what is heard is a reason to look at once", took)
 	}
 }
 

@@ -181,9 +181,14 @@ func notOurs() *Error {
 // before came to.
 func gaveUp(ctx context.Context, last *Error) *Error {
 	e := noAnswer(context.Cause(ctx))
-	if last != nil {
-		e.Detail += "; before that: " + last.Error()
+	if last == nil {
+		return e
 	}
+	e.Detail = "the time was up"
+	if errors.Is(e.cause, context.Canceled) {
+		e.Detail = "the caller gave up"
+	}
+	e.Detail += "; the last try: " + last.Error()
 	return e
 }
 

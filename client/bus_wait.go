@@ -15,6 +15,8 @@ import (
 const (
 	firstLook = 250 * time.Millisecond
 	lastLook  = 5 * time.Second
+	// soon is the pause after word of an outcome that is not kept yet.
+	soon = 10 * time.Millisecond
 )
 
 // WaitOutcome returns the outcome of the command that was published under id, as
@@ -41,6 +43,7 @@ func (b *Bus) WaitOutcome(ctx context.Context, ent EnterpriseID, id string) (Out
 	defer b.nc.RemoveStatusListener(connected)
 
 	var last *Error
+	word := false // somebody spoke of an outcome
 	for wait := firstLook; ; wait = min(2*wait, lastLook) {
 		got, found, e := b.lookUp(ctx, place)
 		switch {
@@ -52,9 +55,10 @@ func (b *Bus) WaitOutcome(ctx context.Context, ent EnterpriseID, id string) (Out
 			return out, &UnknownError{ID: id, Err: noAnswer(nats.ErrConnectionClosed)}
 		}
 		last = e
-		if got, found = listen(ctx, told, connected, wait); found && got.CommandID == id {
-			return got, got.Err()
+		if word {
+			wait = soon
 		}
+		word = listen(ctx, told, connected, wait)
 	}
 }
 
@@ -79,19 +83,20 @@ func (b *Bus) lookUp(ctx context.Context, place string) (out Outcome, found bool
 	return Outcome{}, false, v.err
 }
 
-// listen waits until it is told of the outcome, or until it is time to look.
-func listen(ctx context.Context, told <-chan *nats.Msg, connected <-chan nats.Status, wait time.Duration) (out Outcome, found bool) {
+// listen waits until it is time to look, and reports whether somebody spoke of an
+// outcome. That is a reason to look and no more: what is published is heard also
+// when it is not kept, because another outcome stands.
+func listen(ctx context.Context, told <-chan *nats.Msg, connected <-chan nats.Status, wait time.Duration) bool {
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
-	case m := <-told:
-		err := json.Unmarshal(m.Data, &out)
-		return out, err == nil
-	case <-connected: // what was told in between is lost
+	case <-told:
+		return true
+	case <-connected: // what was said in between is lost
 	case <-t.C:
 	case <-ctx.Done():
 	}
-	return out, false
+	return false
 }
 
 // noOutcome is the error of who waited for an outcome in vain.

@@ -77,7 +77,7 @@ func NewRPC(w requestWriter, outcomes OutcomeFinder, version string, o Options) 
 // those that are at work, tells the others that it stops, and returns nil. Other
 // outages than the end of the connection pass by themselves.
 func (r *RPC) Run(ctx context.Context) error {
-	nc, err := r.o.Connect("requests")
+	nc, err := r.o.Connect("bus requests")
 	if err != nil {
 		return fmt.Errorf("bus: connecting for requests: %w", err)
 	}
