@@ -62,12 +62,17 @@ func (p *process) carryOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l, err := p.events.get(ctx)
+	if err != nil {
+		return err
+	}
+	parking := p.park(writer, l, b)
 	commands := bus.NewCommands(writer, b.queue, b.parked, p.busOptions())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return p.again(ctx, "commands of the bus", func(ctx context.Context) error { return commands.Run(ctx, b.found.Partitions) })
 	})
-	group.Go(func() error { return commands.Tend(ctx, p.ensureBus) })
+	group.Go(func() error { return commands.Tend(ctx, p.ensureBus, parking) })
 	return group.Wait()
 }
 

@@ -37,6 +37,7 @@ func (p *process) addChecks() {
 	}
 	if p.decides() {
 		p.health.add("probers", false, p.checkProbers)
+		p.health.add("parked_commands", false, p.checkParked)
 	}
 	if p.demo != nil {
 		p.health.add("demo", true, p.checkDemo)
