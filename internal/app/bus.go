@@ -66,11 +66,9 @@ func (p *process) carryOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	parking := p.park(writer, l, b)
 	commands := bus.NewCommands(writer, b.queue, b.parked, p.busOptions())
 	requests := bus.NewRPC(writer, l.outcomes, Version(), p.busOptions())
-	parking := bus.NewParking(bus.ParkingParts{Lot: b.parked, Queue: b.queue, Writer: writer, Outcomes: l.outcomes, Logger: p.log})
-	p.late.parked.Store(&parkedCommands{parking})
-	p.metrics.MustRegister(bus.NewParkedCollector(b.parked.Count, time.Now))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return again(ctx, p.log, "commands of the bus", func(ctx context.Context) error { return commands.Run(ctx, b.found.Partitions) })
@@ -120,22 +118,6 @@ func (p *process) checkBus(ctx context.Context) finding {
 		return red("%v", err)
 	}
 	return green("the queue of commands is there; %d wait", waiting)
-}
-
-// checkParked says whether somebody has to decide about commands.
-func (p *process) checkParked(ctx context.Context) finding {
-	b, ok := p.bus.now()
-	if !ok {
-		return red("the streams of the bus are not there yet")
-	}
-	n, err := b.parked.Count(ctx)
-	switch {
-	case err != nil:
-		return red("%v", err)
-	case n > 0:
-		return amber("%d commands could not be handled and wait for somebody to decide: peering parked list", n)
-	}
-	return green("no command is parked")
 }
 
 // again runs part until ctx ends, and starts it again whenever it ends by itself.

@@ -37,8 +37,8 @@ func (p *process) addChecks() {
 	}
 	if p.decides() {
 		p.health.add("bus", true, p.checkBus)
-		p.health.add("parked", false, p.checkParked)
 		p.health.add("probers", false, p.checkProbers)
+		p.health.add("parked_commands", false, p.checkParked)
 	}
 	if p.demo != nil {
 		p.health.add("demo", true, p.checkDemo)

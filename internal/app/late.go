@@ -52,8 +52,8 @@ func (b *lateBackends) now() httpapi.Backends {
 	if o := b.operations.Load(); o != nil {
 		out.Operations = o
 	}
-	if p := b.parked.Load(); p != nil {
-		out.Parked = p
+	if c := b.parked.Load(); c != nil {
+		out.Parked = c
 	}
 	return out
 }

@@ -87,7 +87,15 @@ func parkedDecision(d eventstore.ParkedDecision, done bool) httpapi.ParkedDecisi
 const parkedPatience = time.Hour
 
 // checkParked says whether commands wait for an operator.
-func checkParked(ctx context.Context, lot bus.ParkingLot, now time.Time) finding {
+func (p *process) checkParked(ctx context.Context) finding {
+	b, ok := p.bus.now()
+	if !ok {
+		return amber("the streams of the bus are not there yet")
+	}
+	return parkedFinding(ctx, b.parked, time.Now())
+}
+
+func parkedFinding(ctx context.Context, lot bus.ParkingLot, now time.Time) finding {
 	n, err := lot.Count(ctx)
 	if err != nil {
 		return amber("the parked commands cannot be read: %v", err)
@@ -100,9 +108,18 @@ func checkParked(ctx context.Context, lot bus.ParkingLot, now time.Time) finding
 		return green("no command waits for an operator")
 	}
 	since := oldest[0].At.UTC()
-	text := fmt.Sprintf("%d parked commands, the first since %s", n, since.Format(time.RFC3339))
+	text := fmt.Sprintf("%d parked, the first since %s", n, since.Format(time.RFC3339))
 	if now.Sub(since) > parkedPatience {
 		return amber("%s: see peering parked list", text)
 	}
 	return green("%s", text)
+}
+
+// park has operators decide about parked commands, and what they decided carried
+// out by whoever calls Finish.
+func (p *process) park(writer bus.Writer, l *eventLog, b *busStreams) *bus.Parking {
+	parking := bus.NewParking(bus.ParkingParts{Lot: b.parked, Queue: b.queue, Writer: writer, Outcomes: l.outcomes, Logger: p.log})
+	p.metrics.MustRegister(bus.NewParkedCollector(b.parked.Count, time.Now))
+	p.late.parked.Store(&parkedCommands{parking})
+	return parking
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -134,8 +135,7 @@ func (p *Parking) reactAgain(ctx context.Context, c eventstore.ParkedCommand) er
 	case !errors.As(err, &refused):
 		return err
 	}
-	switch refused.Code {
-	case domain.NotFound, domain.Gone, domain.IDReused:
+	if slices.Contains([]domain.Code{domain.NotFound, domain.Gone, domain.IDReused}, refused.Code) {
 		return nil // it needs nothing any more, as when a reaction meets this
 	}
 	// The refusal is the answer to every repeat of its id.
