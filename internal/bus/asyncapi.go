@@ -57,7 +57,8 @@ func info(version string) object {
 		"description": "Peering between unified-communication servers, over NATS. Operations are told from the side of a service that uses the bus. " +
 			"A command takes effect at most once and has exactly one outcome, which is kept for seven days: whoever is in doubt publishes the same command again " +
 			"under the same id, or looks the outcome up. Commands of one enterprise take effect in the order in which they were published. " +
-			"What is received as it happens is a notice: a service that was away looks outcomes up, and reads the history at /api/v1/events.",
+			"What is received as it happens is a notice: it is seen before the stream has judged it, so one that came too late may be seen and is not kept. " +
+			"What counts is what is looked up: outcomes by request, events at /api/v1/events.",
 		"license": object{"name": "Apache License 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
 	}
 }

@@ -16,14 +16,13 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	if err := run(os.Args[1:], os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
-	var in io.Reader = os.Stdin
+func run(args []string, in io.Reader, out io.Writer) error {
 	if len(args) > 0 {
 		f, err := os.Open(args[0])
 		if err != nil {
@@ -36,5 +35,5 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	return accounts.Write(os.Stdout, services)
+	return accounts.Write(out, services)
 }
