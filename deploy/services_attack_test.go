@@ -255,9 +255,13 @@ func TestServices_headersReachNothing(t *testing.T) {
 		t.Errorf("stored as %s with %v", m.Subject, m.Header)
 	}
 	for _, h := range [][]string{
-		{"Nats-Rollup", "all"}, {"Nats-Rollup", "sub"}, {"Nats-Batch-Id", "b", "Nats-Batch-Sequence", "1", "Nats-Batch-Commit", "1"},
-		{"Nats-TTL", "1s"}, {"Nats-Schedule", "@at 2020-01-01T00:00:00Z", "Nats-Schedule-Target", "peering.commands.globex.AddPeer"},
-		{"Nats-Incr", "+1"}, {"Nats-Expected-Stream", "OTHER"},
+		{"Nats-Rollup", "all"},
+		{"Nats-Rollup", "sub"},
+		{"Nats-Batch-Id", "b", "Nats-Batch-Sequence", "1", "Nats-Batch-Commit", "1"},
+		{"Nats-TTL", "1s"},
+		{"Nats-Schedule", "@at 2020-01-01T00:00:00Z", "Nats-Schedule-Target", "peering.commands.globex.AddPeer"},
+		{"Nats-Incr", "+1"},
+		{"Nats-Expected-Stream", "OTHER"},
 	} {
 		if _, refused := ask(portal, mine, h...); refused == "" {
 			t.Errorf("%v was accepted", h)

@@ -1,5 +1,5 @@
-// Command generate reads a list of services from the file that it is given, or
-// from standard input, and writes the accounts of the NATS server to standard
+// Generate makes the accounts of a NATS server from the list of services in the
+// file that it is given, or from standard input, and writes them to standard
 // output:
 //
 //	go run ./deploy/nats/generate services.yaml > deploy/nats/accounts.conf
@@ -28,7 +28,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		in = f
 	}
 	services, err := accounts.Read(in)
