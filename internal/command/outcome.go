@@ -147,9 +147,10 @@ func (h *Handler) settle(ctx context.Context, o *order, out Outcome) (Receipt, e
 
 // lasting reports whether the refusal is the answer to every repeat of the
 // order. One because of what travels with the command is not: nothing was
-// decided about its body, and the client can put it right under the same id.
+// decided about its body, and the client can put it right under the same id,
+// unless it is gone.
 func (o *order) lasting(refusal *domain.Error) bool {
-	return refusal == nil || refusal != o.fault && refusal.Code != domain.Stale
+	return o.Final || refusal == nil || refusal != o.fault && refusal.Code != domain.Stale
 }
 
 // conclude answers an order that leaves no event: a refusal, or nothing to

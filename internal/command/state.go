@@ -8,6 +8,7 @@ import (
 
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
 )
 
 // ensure sees to it that e has a state. fresh: it was read from the log just
@@ -126,6 +127,10 @@ func (h *Handler) catchUp(ctx context.Context, e *entry) error {
 	}
 	if broken != nil {
 		e.state = nil
+	}
+	var unreadable *eventstore.UnreadableError
+	if errors.As(err, &unreadable) || broken != nil && !errors.Is(broken, errOtherLog) {
+		err = fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	if err != nil {
 		return fmt.Errorf("reading the log of %s: %w", e.enterprise, err)

@@ -1,6 +1,8 @@
 package eventstore_test
 
 import (
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +68,52 @@ func next(t testing.TB, delivered <-chan *nats.Msg) *nats.Msg {
 	case <-time.After(testkit.Patience):
 		t.Fatal("nothing is delivered")
 		return nil
+	}
+}
+
+// hostileHeaders are headers that the server stores and nats.go would not send.
+func hostileHeaders() []string {
+	return []string{
+		"",
+		"NATS/1.0\r\n\r\n",
+		"NATS/1.0 100 Idle Heartbeat\r\nNats-Consumer-Stalled: x\r\n\r\n",
+		"NATS/1.0 409 Consumer Deleted\r\n\r\n",
+		"NATS/1.0\r\nStatus: 100\r\nNats-Consumer-Stalled: x\r\n\r\n",
+		"NATS/1.0\r\nCommand-Id: a\r\nCommand-Id: b\r\n\r\n",
+		"NATS/1.0\r\nno colon\r\n\r\n",
+		"NATS/1.0\r\n: no name\r\n\r\n",
+		"garbage",
+		"\x00\xff\xfe",
+	}
+}
+
+// hpub publishes with headers as they are, and waits until it is stored.
+func hpub(t testing.TB, nc *nats.Conn, subject, header, body string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(nc.ConnectedUrl(), "nats://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	inbox := nats.NewInbox()
+	acks, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = acks.Unsubscribe() }()
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("PUB %s %s %d\r\n%s\r\n", subject, inbox, len(body), body)
+	if header != "" {
+		text = fmt.Sprintf("HPUB %s %s %d %d\r\n%s%s\r\n", subject, inbox, len(header), len(header)+len(body), header, body)
+	}
+	if _, err := fmt.Fprintf(conn, "CONNECT {\"headers\":true,\"verbose\":false}\r\n%s", text); err != nil {
+		t.Fatal(err)
+	}
+	m, err := acks.NextMsg(testkit.Patience)
+	if err != nil || !strings.Contains(string(m.Data), `"seq":`) {
+		t.Fatalf("publish with the headers %q: %v, %v", header, m, err)
 	}
 }
 

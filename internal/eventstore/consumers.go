@@ -232,7 +232,7 @@ func (c consumers) remove(ctx context.Context, name string) error {
 func compareConsumer(stream string, got, want jetstream.ConsumerConfig) []Fault {
 	remedy := fmt.Sprintf(" (run: nats consumer rm %s %s; it is made again and no message is lost)", stream, want.Name)
 	if want.Name == ReactionsConsumer {
-		remedy = fmt.Sprintf(" (run: nats consumer edit %s %s; one that is removed and made again skips what has not been reacted to)", stream, want.Name)
+		remedy = fmt.Sprintf(" (run: nats consumer edit %s %s, or remove it, which skips what has not been reacted to)", stream, want.Name)
 	}
 	var faults []Fault
 	is, must := consumerSettings(got), consumerSettings(want)

@@ -115,37 +115,41 @@ func (p *Parked) take(ctx context.Context, need int64) error {
 // Get returns one, decided about or not. The error is ErrNoParked, or wraps
 // ErrUnavailable or ErrNoStream.
 func (p *Parked) Get(ctx context.Context, seq events.Seq) (ParkedCommand, error) {
+	c, _, err := p.find(ctx, seq)
+	return c, err
+}
+
+// find returns a parked command with what was decided about it. there says that
+// it was not taken away yet.
+func (p *Parked) find(ctx context.Context, seq events.Seq) (c ParkedCommand, there bool, err error) {
 	if seq == 0 {
-		return ParkedCommand{}, ErrNoParked
+		return ParkedCommand{}, false, ErrNoParked
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, budget, ErrUnavailable)
 	defer cancel()
-	m, there, err := p.wire.message(ctx, get{Seq: seq})
+	m, ok, err := p.wire.message(ctx, get{Seq: seq})
 	if err != nil {
-		return ParkedCommand{}, err
+		return ParkedCommand{}, false, err
 	}
-	there = there && isParked(m.Subject)
-	ent := "*"
-	if c, _ := parsedParked(m); there {
-		ent = enterpriseToken(c.Enterprise)
+	anyone := "*"
+	if there = ok && isParked(m.Subject); there {
+		c, _ = parsedParked(m)
+		anyone = enterpriseToken(c.Enterprise)
 	}
-	decided, ok, err := p.wire.message(ctx, get{LastFor: decidedSubject(ent, seq)})
+	m, ok, err = p.wire.message(ctx, get{LastFor: decidedSubject(anyone, seq)})
 	if err != nil {
-		return ParkedCommand{}, err
+		return ParkedCommand{}, false, err
 	}
-	d, isOne := parsedParked(decided)
-	ok = ok && isOne
-	switch {
-	case there:
-		c, _ := parsedParked(m)
-		if ok {
-			c.Decision = d.Decision
-		}
-		return c, nil
+	d, isOne := parsedParked(m)
+	switch ok = ok && isOne; {
+	case there && ok:
+		c.Decision = d.Decision
 	case ok:
-		return d, nil
+		c = d
+	case !there:
+		return ParkedCommand{}, false, ErrNoParked
 	}
-	return ParkedCommand{}, ErrNoParked
+	return c, there, nil
 }
 
 // List returns parked commands, without their bodies, in the order in which they

@@ -1,0 +1,145 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
+)
+
+// handle carries out one message. An error gives it back to the queue.
+func (r *running) handle(msg *message.Message) error {
+	d := deliveryIn(msg)
+	end, err := r.end(d)
+	setEnd(msg, end)
+	return err
+}
+
+// end brings a message to its end, which is returned.
+func (r *running) end(d delivery) (string, error) {
+	in := d.incoming()
+	req, refused := in.decode()
+	if refused != nil {
+		return r.refuse(d, in, refused)
+	}
+	req.Final = true
+	err := r.try(d, req.Enterprise, func(ctx context.Context) error {
+		_, err := r.c.w.Handle(ctx, req)
+		return err
+	})
+	return r.judge(d, in, string(command.Accepted), err)
+}
+
+// refuse ends what is no command that is carried out: with an outcome if there
+// is a place for one, and parked if that is what its kind is.
+func (r *running) refuse(d delivery, in incoming, no *refusal) (string, error) {
+	if !no.hasPlace() {
+		return r.park(d, garbage(no.park, no.err))
+	}
+	err := r.try(d, no.enterprise, func(ctx context.Context) error {
+		_, err := r.c.w.Conclude(ctx, command.Conclusion{
+			Enterprise: no.enterprise, ID: no.id, Name: in.origin.command, Body: in.body,
+			Result: no.result, Error: no.err,
+		})
+		return err
+	})
+	if err != nil || no.park == "" {
+		return r.judge(d, in, string(no.result), err)
+	}
+	return r.park(d, garbage(no.park, no.err))
+}
+
+// judge ends a message that was worked on: with how it ended when err is nil.
+func (r *running) judge(d delivery, in incoming, ended string, err error) (string, error) {
+	var refused *domain.Error
+	switch {
+	case err == nil:
+		return ended, nil
+	case errors.As(err, &refused) && refused.Code == domain.IDReused:
+		return r.park(d, garbage(parkIDReused, refused))
+	case errors.As(err, &refused):
+		return string(command.Rejected), nil
+	case errors.Is(err, errReleased):
+		return endReleased, err
+	case errors.Is(err, command.ErrUnreadable):
+		return r.park(d, undecided(parkUnreadableHistory, "the history of the enterprise cannot be read"))
+	}
+	r.c.often.warn("a command of the bus could not be carried out", d.attrs(in, err)...)
+	return r.park(d, undecided(parkNotHandled, "it could not be carried out, though everything else works"))
+}
+
+// errNoTime says that a command was not tried: others of its enterprise failed a
+// short time ago, and took too long.
+var errNoTime = errors.New("bus: commands of this enterprise fail")
+
+// try does what has to be done for a message until there is an answer: do's, or
+// errReleased. What is the deployment's fault is waited for, as long as it takes;
+// otherwise do is tried a second time, for not so long, and its error returned.
+func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Context) error) error {
+	limit, known := r.c.failing.limit(ent)
+	if limit == 0 {
+		return errNoTime
+	}
+	for second := known; ; {
+		start, connection := time.Now(), r.nc.Stats().Reconnects
+		err := r.attempt(d, limit, do)
+		if answered(err) {
+			r.c.failing.works(ent)
+			return err
+		}
+		if errors.Is(err, command.ErrUnreadable) {
+			return err
+		}
+		ill := r.works(d)
+		if ill == nil && errors.Is(err, eventstore.ErrFull) {
+			ill = err // there is no room for this one
+		}
+		switch {
+		case ill != nil:
+			if err := r.hold(d, ill, func() error { return r.works(d) }); err != nil {
+				return err
+			}
+		case r.nc.Stats().Reconnects != connection: // it works again
+		case second:
+			r.c.failing.failed(ent, time.Since(start))
+			return err
+		default:
+			second, limit = true, secondTry
+		}
+	}
+}
+
+// attempt does it once.
+func (r *running) attempt(d delivery, limit time.Duration, do func(context.Context) error) error {
+	r.progress(d)
+	ctx, cancel := context.WithTimeout(r.ctx, limit)
+	defer cancel()
+	return do(ctx)
+}
+
+// answered reports whether err says something about the command.
+func answered(err error) bool {
+	var refused *domain.Error
+	return err == nil || errors.As(err, &refused)
+}
+
+// suspected ends a message that was delivered too often: it is taken for one
+// that brings down whoever handles it. Unless nothing works now, or has not
+// until now: then that explains it, and it is to be handled like any other.
+func (r *running) suspected(d delivery) (end string, done bool, err error) {
+	if ill := r.works(d); ill != nil {
+		if err := r.hold(d, ill, func() error { return r.works(d) }); err != nil {
+			return endReleased, true, err
+		}
+		return "", false, nil
+	}
+	end, err = r.park(d, undecided(parkTooManyDeliveries, fmt.Sprintf("it was delivered %d times and never came to an end", d.deliveries)))
+	return end, true, err
+}

@@ -1,0 +1,186 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/testkit"
+)
+
+// A slow enterprise, one whose handling panics and one whose history cannot be
+// read, each with a backlog: the others of their partition wait for about the
+// handler's limit, once, and other partitions not at all.
+func TestIsolation_enterpriseThatFailsDelaysItsPartitionOnce(t *testing.T) {
+	w := single(t)
+	const sick = "sick-ent"
+	near, far := w.besides(sick, true), w.besides(sick, false)
+	var tried atomic.Int32
+	w.start(hooking(func(ctx context.Context, req command.Request) error {
+		if string(req.Enterprise) != sick || req.ID == "register" {
+			return nil
+		}
+		tried.Add(1)
+		<-ctx.Done()
+		return fmt.Errorf("%w: %w", command.ErrUnavailable, ctx.Err())
+	}))
+	for _, ent := range []string{sick, near, far} {
+		w.register(ent)
+	}
+	w.idle()
+	start := time.Now()
+	const backlog = 200
+	for i := range backlog {
+		w.publish(sick+".DescribeEnterprise", fmt.Sprint("c", i), describing("x"))
+	}
+	took := map[string]time.Duration{}
+	for _, ent := range []string{far, near} {
+		at := time.Now()
+		w.publish(ent+".DescribeEnterprise", "c", describing("y"))
+		w.outcome(ent, "c")
+		took[ent] = time.Since(at)
+	}
+	w.idle()
+	t.Logf("other partitions %s, the same one %s, tried %d times, all in %s", took[far], took[near], tried.Load(), time.Since(start))
+	if took[far] > 2*time.Second {
+		t.Errorf("a command of another partition took %s", took[far])
+	}
+	if most := handlerLimit + secondTry + shortTry + 2*time.Second; took[near] > most {
+		t.Errorf("a command of the same partition took %s; want at most %s", took[near], most)
+	}
+	list := w.parked()
+	if len(list) != backlog {
+		t.Fatalf("%d parked; want %d", len(list), backlog)
+	}
+	for i, p := range list {
+		if p.Reason != parkNotHandled || string(p.CommandID) != fmt.Sprint("c", i) || p.Enterprise != sick || p.BodySize != len(p.Body)+len(describing("x")) {
+			t.Fatalf("parked: %+v", p)
+		}
+	}
+}
+
+func TestIsolation_unreadableHistoryIsParkedAtOnce(t *testing.T) {
+	w := single(t)
+	const sick = "sick-ent"
+	near := w.besides(sick, true)
+	w.start()
+	for _, ent := range []string{sick, near} {
+		w.register(ent)
+	}
+	if err := w.nc.Publish(string(events.ConfigSubject(sick)), []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "the history to be unreadable", func() bool {
+		m, err := testkit.JetStream(t, w.nc).Stream(t.Context(), events.Stream)
+		return err == nil && m.CachedInfo().State.Msgs == 3
+	})
+	start := time.Now()
+	for i := range 50 {
+		w.publish(sick+".AddPeer", fmt.Sprint("c", i), addition("Berlin"))
+		w.publish(sick+".AddPeer", fmt.Sprint("g", i), "garbage")
+	}
+	w.publish(near+".AddPeer", "c", addition("Berlin"))
+	w.outcome(near, "c")
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	list := w.parked()
+	if len(list) != 100 {
+		t.Fatalf("%d parked", len(list))
+	}
+	for _, p := range list {
+		if _, ok := w.kept(sick, string(p.CommandID)); ok || p.Reason != parkUnreadableHistory {
+			t.Fatalf("outcome %t, parked: %+v", ok, p)
+		}
+	}
+}
+
+// A process that stops does not keep the partitions on which nothing happens,
+// and finishes the command that it has.
+func TestStop_slowCommandHoldsNoOtherPartition(t *testing.T) {
+	testkit.Topologies(t, func(t *testing.T, on testkit.Topology) {
+		w := newWorld(t, on.URL, on.Replicas)
+		const slow = "slow-ent"
+		begun := make(chan struct{}, 1)
+		stopping := w.start(hooking(func(_ context.Context, req command.Request) error {
+			if req.ID == "slow" {
+				begun <- struct{}{}
+				time.Sleep(4 * time.Second)
+			}
+			return nil
+		}))
+		w.register(slow)
+		w.publish(slow+".AddPeer", "slow", addition("Berlin"))
+		<-begun
+		other := w.start()
+		stopped := make(chan struct{})
+		go func() {
+			stopping.stop()
+			close(stopped)
+		}()
+		start := time.Now()
+		var ents []string
+		for i := range 64 {
+			ent := fmt.Sprint("ent-", i)
+			if w.partitionOf(ent) == w.partitionOf(slow) {
+				continue
+			}
+			ents = append(ents, ent)
+			w.publish(ent+".RegisterEnterprise", "register", registration(ent))
+		}
+		for _, ent := range ents {
+			w.outcome(ent, "register")
+		}
+		took := time.Since(start)
+		t.Logf("%d commands of other partitions took %s", len(ents), took)
+		if took > 3*time.Second {
+			t.Errorf("other partitions stood still for %s", took)
+		}
+		<-stopped
+		if out, ok := w.kept(slow, "slow"); !ok || out.Result != command.Accepted {
+			t.Errorf("the command was not finished: %+v", out)
+		}
+		w.idle()
+		if n := other.counted("peering_bus_redeliveries_total", ""); n != 0 {
+			t.Errorf("%d redeliveries: what the process was delivered, it did not acknowledge", n)
+		}
+	})
+}
+
+func TestTwoProcesses_shareABacklog(t *testing.T) {
+	testkit.Topologies(t, func(t *testing.T, on testkit.Topology) {
+		backlog := 10_000
+		if testing.Short() {
+			backlog = 2_000
+		}
+		w := newWorld(t, on.URL, on.Replicas)
+		for i := range 200 {
+			ent := fmt.Sprint("ent-", i)
+			w.publish(ent+".RegisterEnterprise", "register", registration(ent))
+		}
+		w.fill(backlog-200, func(i int) (string, string, string) {
+			return fmt.Sprintf("ent-%d.DescribeEnterprise", i%200), fmt.Sprint("c", i), describing(fmt.Sprint("Text ", i))
+		})
+		start := time.Now()
+		processes := []*process{w.start(), w.start()}
+		w.idleFor(4 * testkit.Patience)
+		took := time.Since(start)
+		sum := 0
+		for _, p := range processes {
+			n := p.counted("peering_bus_commands_total", "accepted")
+			sum += n
+			t.Logf("%d of %d, %.0f a second together", n, backlog, float64(backlog)/took.Seconds())
+			if n*100 < 30*backlog {
+				t.Errorf("a process handled %d of %d", n, backlog)
+			}
+		}
+		if sum != backlog {
+			t.Errorf("%d handled; want %d", sum, backlog)
+		}
+	})
+}
+

@@ -1,0 +1,106 @@
+package bus
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/peering/peering/internal/eventstore"
+)
+
+const (
+	// tendEvery is how often the queue is looked after.
+	tendEvery = time.Minute
+	// tendPause is the least time between two such looks.
+	tendPause = time.Second
+	// maxStrays is how many strays are put aside in one go.
+	maxStrays = 1000
+)
+
+// Settler finishes what was decided about parked commands and not carried out,
+// because the process that did it ended in between.
+type Settler interface {
+	Finish(ctx context.Context) error
+}
+
+// Tend looks after the queue until ctx ends: each minute, and at once when a
+// stream turns out to be gone. It calls ensure, which makes the streams and
+// consumers that are missing; parks messages that no partition takes; and has
+// settlers finish what others left. What fails is logged and tried again.
+func (c *Commands) Tend(ctx context.Context, ensure func(context.Context) (eventstore.Bus, error), settlers ...Settler) error {
+	t := time.NewTicker(tendEvery)
+	defer t.Stop()
+	for {
+		c.tend(ctx, ensure, settlers)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		case <-c.gone:
+			if !sleep(ctx, tendPause) {
+				return nil
+			}
+		}
+	}
+}
+
+func (c *Commands) tend(ctx context.Context, ensure func(context.Context) (eventstore.Bus, error), settlers []Settler) {
+	failed := func(what string, err error) {
+		if err != nil && ctx.Err() == nil {
+			c.log.Warn(what, slog.Any("err", err))
+		}
+	}
+	found, err := ensure(ctx)
+	if err != nil {
+		failed("streams of the bus not verified", err)
+		return
+	}
+	select {
+	case <-c.wanted: // an older number
+	default:
+	}
+	select {
+	case c.wanted <- found.Partitions:
+	default:
+	}
+	failed("strays not parked", c.parkStrays(ctx, found.Partitions))
+	for _, s := range settlers {
+		failed("decisions about parked commands not carried out", s.Finish(ctx))
+	}
+}
+
+// parkStrays parks the messages that no partition takes, and removes them.
+func (c *Commands) parkStrays(ctx context.Context, partitions int) error {
+	for range maxStrays {
+		s, ok, err := c.queue.Stray(ctx, partitions)
+		if err != nil || !ok {
+			return err
+		}
+		// A stray that is parked and not removed is parked again the next time:
+		// Park knows it by its place in the queue.
+		if err := c.putAside(ctx, strayDelivery(s), undecided(parkStray, "the queue has no partition for it any more")); err != nil {
+			return err
+		}
+		if err := c.queue.Remove(ctx, s.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func strayDelivery(s eventstore.Stray) delivery {
+	h := selectHeader(s.Header)
+	return delivery{subject: "peering.commands.-." + s.Tail, seq: s.Seq, header: h, body: s.Data}
+}
+
+// sleep waits for d; false: ctx has ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
