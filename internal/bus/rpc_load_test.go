@@ -1,0 +1,319 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
+	"github.com/peering/peering/internal/testkit"
+)
+
+// TestRPC_aSlowEnterpriseDelaysNoOther: one has hundreds of requests that take
+// long, others are answered at once meanwhile.
+func TestRPC_aSlowEnterpriseDelaysNoOther(t *testing.T) {
+	at := oneServer(t)
+	hold := make(chan struct{})
+	var held, most atomic.Int64
+	a := answering{t: t, url: at.URL, writer: writerFunc(func(ctx context.Context, req command.Request) (command.Receipt, error) {
+		if req.Enterprise == "slow" {
+			for n := held.Add(1); ; {
+				if m := most.Load(); n <= m || most.CompareAndSwap(m, n) {
+					break
+				}
+			}
+			<-hold
+			held.Add(-1)
+		}
+		return willing(ctx, req)
+	}), outcomes: eventstore.NewMemoryOutcomes()}
+	a.start()
+	services(t, at.Conn, 1)
+
+	inbox := at.Conn.NewInbox()
+	answers, err := at.Conn.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sent = 500
+	for range sent {
+		if err := at.Conn.PublishRequest("peering.rpc.slow.AddPeer", inbox, []byte(aPeer)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testkit.Eventually(t, "the slow ones to be at work", func() bool { return held.Load() == int64(defaultLimits().working) })
+
+	var took []time.Duration
+	for i := range 300 {
+		start := time.Now()
+		if got := request(t, at.Conn, fmt.Sprintf("peering.rpc.ent-%d.AddPeer", i%7), "", aPeer); got.Result != command.Accepted {
+			t.Fatalf("got %+v", got)
+		}
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	p99 := took[len(took)*99/100]
+	t.Logf("others meanwhile: median %s, p99 %s", took[len(took)/2], p99)
+	if p99 > time.Second {
+		t.Errorf("p99 of the others is %s", p99)
+	}
+	close(hold)
+	accepted, refused := 0, 0
+	for range sent {
+		m, err := answers.NextMsg(testkit.Patience)
+		if err != nil {
+			t.Fatalf("after %d and %d: %v", accepted, refused, err)
+		}
+		switch got := read(t, m); {
+		case got.Result == command.Accepted:
+			accepted++
+		case got.status == 429 && got.problem.Code == codeTooMany:
+			refused++
+		default:
+			t.Fatalf("got %+v", got)
+		}
+	}
+	limits := defaultLimits()
+	if accepted < limits.waiting || accepted > limits.waiting+limits.working || most.Load() != int64(limits.working) {
+		t.Errorf("%d accepted, %d refused, at most %d at work", accepted, refused, most.Load())
+	}
+}
+
+// TestRPC_whoStopsAnswersWhatIsAtWork, and tells the others; another process gets
+// what comes meanwhile.
+func TestRPC_whoStopsAnswersWhatIsAtWork(t *testing.T) {
+	testkit.Topologies(t, func(t *testing.T, at testkit.Topology) {
+		hold, begun := make(chan struct{}), make(chan struct{}, 100)
+		first := answering{t: t, url: at.URL, writer: writerFunc(func(ctx context.Context, req command.Request) (command.Receipt, error) {
+			begun <- struct{}{}
+			<-hold
+			return willing(ctx, req)
+		}), outcomes: eventstore.NewMemoryOutcomes()}
+		stop := first.start()
+		services(t, at.Conn, 1)
+		inbox := at.Conn.NewInbox()
+		answers, err := at.Conn.SubscribeSync(inbox)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const sent = 20
+		for range sent {
+			if err := at.Conn.PublishRequest("peering.rpc.acme.AddPeer", inbox, []byte(aPeer)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range defaultLimits().working {
+			<-begun
+		}
+		second := answering{t: t, url: at.URL, writer: writerFunc(willing), outcomes: eventstore.NewMemoryOutcomes()}
+		second.start()
+		services(t, at.Conn, 2)
+		ended := make(chan error, 1)
+		go func() { ended <- stop() }()
+		services(t, at.Conn, 1) // the first one takes no more
+		for range 20 {
+			if got := request(t, at.Conn, "peering.rpc.acme.AddPeer", "", aPeer); got.Result != command.Accepted {
+				t.Errorf("a request meanwhile: %+v", got)
+			}
+		}
+		count := func(n int, ok func(replied) bool) {
+			for range n {
+				m, err := answers.NextMsg(testkit.Patience)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := read(t, m); !ok(got) {
+					t.Errorf("got %+v", got)
+				}
+			}
+		}
+		atWork := defaultLimits().working
+		count(sent-atWork, func(r replied) bool { return r.status == 503 && r.problem.Code == codeStopping })
+		close(hold)
+		count(atWork, func(r replied) bool { return r.Result == command.Accepted })
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// TestRPC_noRequestTakesForEver: one that waited too long is not begun, and one
+// that takes too long is not decided.
+func TestRPC_noRequestTakesForEver(t *testing.T) {
+	at := oneServer(t)
+	var begun atomic.Int64
+	a := answering{t: t, url: at.URL, writer: writerFunc(func(ctx context.Context, _ command.Request) (command.Receipt, error) {
+		begun.Add(1)
+		<-ctx.Done()
+		return command.Receipt{}, ctx.Err()
+	}), outcomes: eventstore.NewMemoryOutcomes()}
+	a.patience, a.limit = 100*time.Millisecond, 200*time.Millisecond
+	a.start()
+	services(t, at.Conn, 1)
+	inbox := at.Conn.NewInbox()
+	answers, err := at.Conn.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	atWork := defaultLimits().working
+	for range 2 * atWork {
+		if err := at.Conn.PublishRequest("peering.rpc.acme.AddPeer", inbox, []byte(aPeer)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := map[int]int{}
+	for range 2 * atWork {
+		m, err := answers.NextMsg(testkit.Patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[read(t, m).status]++
+	}
+	if got[503] != atWork || got[429] != atWork || begun.Load() != int64(atWork) {
+		t.Errorf("answers by status: %v; %d begun", got, begun.Load())
+	}
+}
+
+// TestRPC_comesBack after its connection was lost, and after its server was.
+func TestRPC_comesBack(t *testing.T) {
+	at := oneServer(t)
+	line := testkit.Proxy(t, at.URL)
+	a := answering{t: t, url: line.URL(), writer: writerFunc(willing), outcomes: eventstore.NewMemoryOutcomes()}
+	a.start()
+	for range 3 {
+		services(t, at.Conn, 1)
+		if got := request(t, at.Conn, "peering.rpc.acme.AddPeer", "", aPeer); got.Result != command.Accepted {
+			t.Errorf("got %+v", got)
+		}
+		line.Cut()
+	}
+}
+
+// TestRPC_endsWithItsConnection when somebody closes it, so that whoever runs it
+// learns that nobody answers any more.
+func TestRPC_endsWithItsConnection(t *testing.T) {
+	at := oneServer(t)
+	made := make(chan *nats.Conn, 1)
+	r := NewRPC(writerFunc(willing), eventstore.NewMemoryOutcomes(), "not semantic", Options{
+		Connect: func(string, ...nats.Option) (*nats.Conn, error) {
+			nc, err := nats.Connect(at.URL)
+			made <- nc
+			return nc, err
+		},
+	})
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(t.Context()) }()
+	services(t, at.Conn, 1)
+	(<-made).Close()
+	if err := <-ended; err == nil {
+		t.Error("no error")
+	}
+	r.o.Connect = func(string, ...nats.Option) (*nats.Conn, error) { return nil, errors.New("no") }
+	if err := r.Run(t.Context()); err == nil {
+		t.Error("no error without a connection")
+	}
+}
+
+// TestRPC_isNotImpressedByGarbage: 10,000 requests of all kinds, each with an
+// answer, and good ones in between.
+func TestRPC_isNotImpressedByGarbage(t *testing.T) {
+	at := oneServer(t)
+	run(t, at, 1)
+	request(t, at.Conn, "peering.rpc.acme.RegisterEnterprise", "", anEnterprise)
+	seed := rand.Uint64()
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	const all, flying = 10_000, 50
+	slots := make(chan struct{}, flying)
+	var wg sync.WaitGroup
+	var good, answered, busyOnes atomic.Int64
+	for i := range all {
+		m := hostile(rnd)
+		if i%100 == 0 {
+			m = &nats.Msg{Subject: "peering.rpc.acme.DescribeEnterprise", Data: fmt.Appendf(nil, `{"description":"Acme %d"}`, i)}
+		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			raw, err := at.Conn.RequestMsg(m, testkit.Patience)
+			if err != nil {
+				t.Errorf("seed %d: %s: %v", seed, m.Subject, err)
+				return
+			}
+			answered.Add(1)
+			got := read(t, raw)
+			switch {
+			case i%100 == 0 && got.Result == command.Accepted:
+				good.Add(1)
+			case got.status == 429:
+				busyOnes.Add(1)
+			case got.Result == command.Accepted, got.status >= 500, got.Error == nil && got.status == 0:
+				t.Errorf("seed %d: %s %q: %+v", seed, m.Subject, m.Data, got)
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d answered, %d good ones, %d were too many", answered.Load(), good.Load(), busyOnes.Load())
+	if answered.Load() != all || good.Load() == 0 {
+		t.Errorf("%d answers, %d good ones", answered.Load(), good.Load())
+	}
+}
+
+// hostile is a request that must not take effect.
+func hostile(rnd *rand.Rand) *nats.Msg {
+	pick := func(of ...string) string { return of[rnd.IntN(len(of))] }
+	noise := make([]byte, rnd.IntN(300))
+	for i := range noise {
+		noise[i] = byte(rnd.Uint32())
+	}
+	m := &nats.Msg{
+		Subject: "peering.rpc." + pick("acme", "ACME", "a", "nobody-here", strings.Repeat("x", 200), "ac%2eme", "é") + "." +
+			pick("AddPeer", "DeletePeer", "PaintPeer", "addpeer", "AddPeer@", "AddPeer@x+root", "AddPeer@crm+viewer", "RaisePeerNotice", strings.Repeat("N", 500)),
+		Data:   noise,
+		Header: nats.Header{},
+	}
+	switch rnd.IntN(6) {
+	case 0:
+		m.Data = []byte(pick(`{}`, `null`, `[]`, `{"peer":"nope"}`, `{"type":"micollab","type":"micollab"}`, `"`+strings.Repeat("a", 1000)+`"`))
+	case 1:
+		m.Data = bytes.Repeat([]byte("["), 20_000)
+	case 2:
+		m.Data = nil
+	}
+	for range rnd.IntN(4) {
+		m.Header.Add(pick("Command-Id", "command-id", "Actor", "Reason", "Status", "Nats-Msg-Id", "Nats-Service-Error-Code", "traceparent"),
+			pick("", "c1", "a.b", "*", ">", strings.Repeat("z", 5000), "é", "100"))
+	}
+	if m.Header.Get("Command-Id") == "" && rnd.IntN(2) == 0 {
+		m.Header.Set("Command-Id", fmt.Sprint("id-", rnd.IntN(50)))
+	}
+	return m
+}
+
+// TestRPC_anIDOfAnotherCommandIsRefused on three replicas too; the first outcome
+// stands.
+func TestRPC_anIDOfAnotherCommandIsRefused(t *testing.T) {
+	testkit.Topologies(t, func(t *testing.T, at testkit.Topology) {
+		outcomes := run(t, at, 2)
+		request(t, at.Conn, "peering.rpc.acme.RegisterEnterprise", "c1", anEnterprise)
+		got := request(t, at.Conn, "peering.rpc.acme.AddPeer", "c1", aPeer)
+		if got.Result != command.Rejected || got.Error.Code != domain.IDReused {
+			t.Errorf("got %+v", got)
+		}
+		if data, ok, err := outcomes.Find(t.Context(), events.EnterpriseID("acme"), "c1"); err != nil || !ok || !strings.Contains(string(data), "RegisterEnterprise") {
+			t.Errorf("kept: %s, %v", data, err)
+		}
+	})
+}
