@@ -39,7 +39,7 @@ func AsyncAPI(version string) ([]byte, error) {
 			"messages":       messages,
 			"messageTraits":  object{"command": commandTrait(), "event": eventTrait()},
 			"parameters":     parameters(),
-			"correlationIds": object{"command": object{"location": "$message.header#/Command-Id", "description": "The id that the sender gave to its command."}},
+			"correlationIds": object{"command": object{"location": "$message.header#/" + headerCommandID, "description": "The id that the sender gave to its command."}},
 			"schemas":        answerSchemas(),
 		},
 	}
@@ -106,9 +106,9 @@ func channels() object {
 			eventstore.CommandsStream, commands, "enterprise", "command"),
 		channelOutcomes: channel("peering.outcomes.{enterprise}.{command_id}", "The one outcome of each command with an id, when it is kept. Subscribe before publishing.",
 			eventstore.OutcomesStream, messageRefs([]string{messageOutcome}), "enterprise", "command_id"),
-		channelRequests: channel("peering.rpc.{enterprise}.{command}", "The same commands as requests: NATS service peering. The reply is the outcome.",
+		channelRequests: channel(requestsRoot+"{enterprise}.{command}", "The same commands as requests: NATS service peering. The reply is the outcome.",
 			"", commands, "enterprise", "command"),
-		channelLookups: channel("peering.outcome.{enterprise}.{command_id}", "Requests for an outcome that was kept.",
+		channelLookups: channel(lookupRoot+"{enterprise}.{command_id}", "Requests for an outcome that was kept.",
 			"", messageRefs([]string{messageLookup}), "enterprise", "command_id"),
 		channelReplies: object{
 			"address": nil, "description": "The inbox of who asked: the reply subject of the request.",
