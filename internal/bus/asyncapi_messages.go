@@ -58,9 +58,9 @@ func commandTrait() object {
 			"type":     "object",
 			"required": []string{headerCommandID},
 			"properties": object{
-				headerCommandID: object{"type": "string", "pattern": idPattern, "description": "Names the command, once in its enterprise. The same command under the same id is the same command."},
-				headerActor: text("On whose behalf the service acts; the actor is the service."),
-				headerReason: text("Why; it goes into the history."),
+				headerCommandID:   object{"type": "string", "pattern": idPattern, "description": "Names the command, once in its enterprise. The same command under the same id is the same command."},
+				headerActor:       text("On whose behalf the service acts; the actor is the service."),
+				headerReason:      text("Why; it goes into the history."),
 				headerCorrelation: text("What the command belongs to; without one the command id."),
 				headerTraceparent: text("W3C trace context."),
 			},
