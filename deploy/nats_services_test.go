@@ -115,6 +115,33 @@ func TestServices_receiveWhatIsTheirs(t *testing.T) {
 	}
 }
 
+// TestServices_changeWithAReload: one that is taken from the list is cut off,
+// and what the others do goes on.
+func TestServices_changeWithAReload(t *testing.T) {
+	d := startDeployment(t, accountsOnly, "peering.commands.acme.PaintPeer")
+	js := d.withStreams(t)
+	portal, watch := d.as(t, "portal"), d.as(t, "watch")
+	if _, err := portal.Request("peering.commands.acme.PaintPeer", nil, 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	before := last(t, js).Sequence
+	d.write(t, "accounts.conf", strings.Replace(d.conf, `user: "watch"`, `user: "nobody"`, 1))
+	if err := d.server.ReloadOptions(d.options(t)); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "watch being cut off", func() bool { return !watch.IsConnected() })
+	testkit.Eventually(t, "portal doing what is left to it", func() bool {
+		reply, err := portal.RequestMsg(message("peering.commands.acme.AddPeer"), time.Second)
+		return err == nil && strings.Contains(string(reply.Data), `"seq"`)
+	})
+	if got := last(t, js).Sequence; got <= before {
+		t.Errorf("the queue ends at %d", got)
+	}
+	if reply, err := portal.Request("peering.commands.acme.PaintPeer", nil, 200*time.Millisecond); err == nil {
+		t.Errorf("what was taken away is answered: %s", reply.Data)
+	}
+}
+
 // box keeps the subjects of what a connection received.
 type box struct {
 	mu  sync.Mutex

@@ -30,7 +30,9 @@ const (
 // deployment is a server that runs with the files of nats/ and accounts made for
 // two services.
 type deployment struct {
-	dir    string
+	dir    string // of the files
+	conf   string // accounts.conf without holes
+	store  string // of the streams
 	server *server.Server
 	key    nkeys.KeyPair // of billing
 }
@@ -52,16 +54,12 @@ func startDeployment(t *testing.T, w walls, holes ...string) *deployment {
 	for _, file := range []string{"nats.conf", "deployment.conf", "system.conf"} {
 		d.write(t, file, read(t, "nats/"+file))
 	}
-	d.write(t, "accounts.conf", withHoles(t, d.accounts(t, w), holes))
+	d.conf = d.accounts(t, w)
+	d.write(t, "accounts.conf", withHoles(t, d.conf, holes))
 	setPasswords(t)
-	opts, err := server.ProcessConfigFile(filepath.Join(d.dir, "nats.conf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts.Host, opts.Port, opts.HTTPPort, opts.StoreDir, opts.NoLog, opts.NoSigs = "127.0.0.1", -1, 0, t.TempDir(), true, true
-	opts.SyncAlways = false // what is on the disk after a power cut is not asked here
-	d.server, err = server.NewServer(opts)
-	if err != nil {
+	d.store = t.TempDir()
+	var err error
+	if d.server, err = server.NewServer(d.options(t)); err != nil {
 		t.Fatal(err)
 	}
 	d.server.Start()
@@ -70,6 +68,18 @@ func startDeployment(t *testing.T, w walls, holes ...string) *deployment {
 		t.Fatal("the server does not start with nats/nats.conf")
 	}
 	return d
+}
+
+// options reads the files as they are now, for a server of a test.
+func (d *deployment) options(t *testing.T) *server.Options {
+	t.Helper()
+	opts, err := server.ProcessConfigFile(filepath.Join(d.dir, "nats.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Host, opts.Port, opts.HTTPPort, opts.StoreDir, opts.NoLog, opts.NoSigs = "127.0.0.1", -1, 0, d.store, true, true
+	opts.SyncAlways = false // what is on the disk after a power cut is not asked here
+	return opts
 }
 
 // setPasswords gives nats.conf its environment.

@@ -39,7 +39,7 @@ func AsyncAPI(version string) ([]byte, error) {
 			"messages":       messages,
 			"messageTraits":  object{"command": commandTrait(), "event": eventTrait()},
 			"parameters":     parameters(),
-			"correlationIds": object{"command": object{"location": "$message.header#/Command-Id", "description": "The id that the sender gave to its command."}},
+			"correlationIds": object{"command": object{"location": "$message.header#/" + headerCommandID, "description": "The id that the sender gave to its command."}},
 			"schemas":        answerSchemas(),
 		},
 	}
@@ -57,7 +57,8 @@ func info(version string) object {
 		"description": "Peering between unified-communication servers, over NATS. Operations are told from the side of a service that uses the bus. " +
 			"A command takes effect at most once and has exactly one outcome, which is kept for seven days: whoever is in doubt publishes the same command again " +
 			"under the same id, or looks the outcome up. Commands of one enterprise take effect in the order in which they were published. " +
-			"What is received as it happens is a notice: a service that was away looks outcomes up, and reads the history at /api/v1/events.",
+			"What is received as it happens is a notice: it is seen before the stream has judged it, so one that came too late may be seen and is not kept. " +
+			"What counts is what is looked up: outcomes by request, events at /api/v1/events.",
 		"license": object{"name": "Apache License 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
 	}
 }
@@ -105,9 +106,9 @@ func channels() object {
 			eventstore.CommandsStream, commands, "enterprise", "command"),
 		channelOutcomes: channel("peering.outcomes.{enterprise}.{command_id}", "The one outcome of each command with an id, when it is kept. Subscribe before publishing.",
 			eventstore.OutcomesStream, messageRefs([]string{messageOutcome}), "enterprise", "command_id"),
-		channelRequests: channel("peering.rpc.{enterprise}.{command}", "The same commands as requests: NATS service peering. The reply is the outcome.",
+		channelRequests: channel(requestsRoot+"{enterprise}.{command}", "The same commands as requests: NATS service peering. The reply is the outcome.",
 			"", commands, "enterprise", "command"),
-		channelLookups: channel("peering.outcome.{enterprise}.{command_id}", "Requests for an outcome that was kept.",
+		channelLookups: channel(lookupRoot+"{enterprise}.{command_id}", "Requests for an outcome that was kept.",
 			"", messageRefs([]string{messageLookup}), "enterprise", "command_id"),
 		channelReplies: object{
 			"address": nil, "description": "The inbox of who asked: the reply subject of the request.",

@@ -3,8 +3,8 @@ package bus
 import "github.com/peering/peering/internal/domain"
 
 const (
-	aPeer    = `"peer":"0198c5c6-2a6f-7c80-9d4e-0d6f5a1b2c3d"`
-	aTrusted = `"trusted_server":"0198c5c7-11aa-7d10-8e5f-6a7b8c9d0e1f"`
+	ofPeer    = `"peer":"0198c5c6-2a6f-7c80-9d4e-0d6f5a1b2c3d"`
+	ofTrusted = `"trusted_server":"0198c5c7-11aa-7d10-8e5f-6a7b8c9d0e1f"`
 )
 
 // exampleBody is the body of a command as it may be published.
@@ -17,25 +17,25 @@ func exampleBody(name domain.CommandName) string {
 		"EditEnterprise":          `{"description":"Acme Europe","server":{"address":null}}`,
 		"RemoveEnterprise":        `{}`,
 		"AddPeer":                 `{"type":"micollab","description":"Branch Lyon","hostname":"uc1.lyon.example","port":443,"address":"192.0.2.20","peer_enterprise_id":"lyon","dialing_prefix":"81","version":"9.7.1"}`,
-		"EditPeer":                `{` + aPeer + `,"hostname":"uc2.lyon.example","address":null,"enabled":true}`,
+		"EditPeer":                `{` + ofPeer + `,"hostname":"uc2.lyon.example","address":null,"enabled":true}`,
 		"PutPeer":                 `{"type":"external","description":"Branch Lyon","enabled":false}`,
-		"RenamePeer":              `{` + aPeer + `,"description":"Lyon"}`,
-		"ChangePeerAddress":       `{` + aPeer + `,"address":"192.0.2.21","expect":"192.0.2.20"}`,
-		"ChangePeerHostname":      `{` + aPeer + `,"hostname":"uc2.lyon.example","port":8443}`,
-		"ChangePeerEnterprise":    `{` + aPeer + `,"peer_enterprise_id":"lyon-2"}`,
-		"ChangePeerDialingPrefix": `{` + aPeer + `,"dialing_prefix":null}`,
-		"EnterPeerVersion":        `{` + aPeer + `,"version":"9.10"}`,
-		"EnablePeer":              `{` + aPeer + `}`,
-		"DisablePeer":             `{` + aPeer + `}`,
-		"DeletePeer":              `{` + aPeer + `}`,
-		"AcknowledgePeerNotice":   `{` + aPeer + `}`,
-		"ScheduleMaintenance":     `{` + aPeer + `,"start":"2026-03-01T22:00:00Z","end":"2026-03-02T04:00:00Z","note":"Upgrade"}`,
-		"CancelMaintenance":       `{` + aPeer + `}`,
+		"RenamePeer":              `{` + ofPeer + `,"description":"Lyon"}`,
+		"ChangePeerAddress":       `{` + ofPeer + `,"address":"192.0.2.21","expect":"192.0.2.20"}`,
+		"ChangePeerHostname":      `{` + ofPeer + `,"hostname":"uc2.lyon.example","port":8443}`,
+		"ChangePeerEnterprise":    `{` + ofPeer + `,"peer_enterprise_id":"lyon-2"}`,
+		"ChangePeerDialingPrefix": `{` + ofPeer + `,"dialing_prefix":null}`,
+		"EnterPeerVersion":        `{` + ofPeer + `,"version":"9.10"}`,
+		"EnablePeer":              `{` + ofPeer + `}`,
+		"DisablePeer":             `{` + ofPeer + `}`,
+		"DeletePeer":              `{` + ofPeer + `}`,
+		"AcknowledgePeerNotice":   `{` + ofPeer + `}`,
+		"ScheduleMaintenance":     `{` + ofPeer + `,"start":"2026-03-01T22:00:00Z","end":"2026-03-02T04:00:00Z","note":"Upgrade"}`,
+		"CancelMaintenance":       `{` + ofPeer + `}`,
 		"AddTrustedServer":        `{"description":"Presence gateway","host":"192.0.2.30","type":"presence"}`,
-		"EditTrustedServer":       `{` + aTrusted + `,"host":"192.0.2.31"}`,
-		"RenameTrustedServer":     `{` + aTrusted + `,"description":"Gateway"}`,
-		"ChangeTrustedServer":     `{` + aTrusted + `,"host":"192.0.2.31","type":"im"}`,
-		"RemoveTrustedServer":     `{` + aTrusted + `}`,
-		"ChangePeers":             `{"atomic":true,"operations":[{"op":"add","type":"external","description":"Partner"},{"op":"delete",` + aPeer + `}]}`,
+		"EditTrustedServer":       `{` + ofTrusted + `,"host":"192.0.2.31"}`,
+		"RenameTrustedServer":     `{` + ofTrusted + `,"description":"Gateway"}`,
+		"ChangeTrustedServer":     `{` + ofTrusted + `,"host":"192.0.2.31","type":"im"}`,
+		"RemoveTrustedServer":     `{` + ofTrusted + `}`,
+		"ChangePeers":             `{"atomic":true,"operations":[{"op":"add","type":"external","description":"Partner"},{"op":"delete",` + ofPeer + `}]}`,
 	}[name]
 }

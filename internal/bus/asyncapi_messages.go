@@ -40,7 +40,7 @@ func addCommands(messages object) error {
 		messages[string(name)] = object{
 			"name": string(name), "title": string(name), "payload": schema,
 			"traits":   []object{ref("#/components/messageTraits/command")},
-			"examples": []object{{"headers": object{headerNameCommandID: "order-4711", "Reason": "New firewall"}, "payload": body}},
+			"examples": []object{{"headers": object{headerCommandID: "order-4711", headerReason: "New firewall"}, "payload": body}},
 		}
 	}
 	return nil
@@ -56,23 +56,20 @@ func commandTrait() object {
 		"correlationId": ref("#/components/correlationIds/command"),
 		"headers": object{
 			"type":     "object",
-			"required": []string{headerNameCommandID},
+			"required": []string{headerCommandID},
 			"properties": object{
-				headerNameCommandID: object{"type": "string", "pattern": idPattern, "description": "Names the command, once in its enterprise. The same command under the same id is the same command."},
-				"Actor":             text("On whose behalf the service acts; the actor is the service."),
-				"Reason":            text("Why; it goes into the history."),
-				"Correlation-Id":    text("What the command belongs to; without one the command id."),
-				"traceparent":       text("W3C trace context."),
+				headerCommandID:   object{"type": "string", "pattern": idPattern, "description": "Names the command, once in its enterprise. The same command under the same id is the same command."},
+				headerActor:       text("On whose behalf the service acts; the actor is the service."),
+				headerReason:      text("Why; it goes into the history."),
+				headerCorrelation: text("What the command belongs to; without one the command id."),
+				headerTraceparent: text("W3C trace context."),
 			},
 		},
 	}
 }
 
-const (
-	headerNameCommandID = "Command-Id"
-
-	idPattern = `^[A-Za-z0-9_-]{1,128}$`
-)
+// idPattern is what a command id looks like.
+const idPattern = `^[A-Za-z0-9_-]{1,128}$`
 
 // eventMessages are the names of the messages of events, by the channel on which
 // they are published.

@@ -1,5 +1,5 @@
-// Command generate reads a list of services from the file that it is given, or
-// from standard input, and writes the accounts of the NATS server to standard
+// Generate makes the accounts of a NATS server from the list of services in the
+// file that it is given, or from standard input, and writes them to standard
 // output:
 //
 //	go run ./deploy/nats/generate services.yaml > deploy/nats/accounts.conf
@@ -16,25 +16,24 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	if err := run(os.Args[1:], os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
-	var in io.Reader = os.Stdin
+func run(args []string, in io.Reader, out io.Writer) error {
 	if len(args) > 0 {
 		f, err := os.Open(args[0])
 		if err != nil {
 			return err
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		in = f
 	}
 	services, err := accounts.Read(in)
 	if err != nil {
 		return err
 	}
-	return accounts.Write(os.Stdout, services)
+	return accounts.Write(out, services)
 }
