@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,7 +19,11 @@ import (
 // within five seconds.
 type Commands struct {
 	wire
-	pub *publisher
+	pub    *publisher
+	health *Health
+
+	// found is the partition in which the last stray was: there may be more.
+	found atomic.Int64
 }
 
 // NewCommands returns the queue on nc, which the caller closes after the last
@@ -28,7 +33,11 @@ func NewCommands(nc *nats.Conn) (*Commands, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Commands{wire{nc: nc, stream: CommandsStream}, pub}, nil
+	health, err := NewHealth(nc)
+	if err != nil {
+		return nil, err
+	}
+	return &Commands{wire: wire{nc: nc, stream: CommandsStream}, pub: pub, health: health}, nil
 }
 
 // Publish puts a command into the queue. tail is <enterprise>.<Command>. Headers
@@ -115,21 +124,6 @@ func sizeOf(msgs []*nats.Msg) int64 {
 	return sum
 }
 
-// Stray is a message of the queue that no partition takes: the stream once had
-// more of them.
-type Stray struct {
-	Seq    events.Seq
-	Tail   string // <enterprise>.<Command> as they were published
-	Header nats.Header
-	Data   []byte
-	Time   time.Time
-}
-
-// Stray returns the first message that none of so many partitions takes.
-func (c *Commands) Stray(ctx context.Context, partitions int) (Stray, bool, error) {
-	return Stray{}, false, errors.ErrUnsupported
-}
-
 // Remove takes a message out of the queue; one that is gone is no error.
 func (c *Commands) Remove(ctx context.Context, seq events.Seq) error {
 	return c.remove(ctx, seq)
@@ -155,9 +149,3 @@ func (c *Commands) Pending(ctx context.Context) (uint64, error) {
 	st, err := c.state(ctx)
 	return st.State.Msgs, err
 }
-
-// Works asks the leaders of the log, the outcomes and the parked commands, and
-// returns nil when commands can be carried out: when they fail all the same, it
-// is because of the command or its enterprise. ErrFull is wrapped when the log
-// or the outcomes have no room.
-func (c *Commands) Works(ctx context.Context) error { return errors.ErrUnsupported }
