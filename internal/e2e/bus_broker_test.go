@@ -26,23 +26,25 @@ var natsServer = sync.OnceValue(func() error {
 	return nil
 })
 
-// broker is a NATS server, or three that replicate, each a process of its own that
-// has every message on the disk before it acknowledges it.
+// broker is a NATS server, or three that replicate, each a process of its own.
 type broker struct {
 	t       *testing.T
+	sync    string // its sync_interval
 	ports   []int
 	configs []string
 	nodes   []*testkit.Program
 }
 
-// startBroker starts that many nodes, which run until the test ends.
-func startBroker(t *testing.T, nodes int) *broker {
+// startBroker starts that many nodes, which run until the test ends. With sync
+// "always", as in production, every message is on the disk before it is
+// acknowledged.
+func startBroker(t *testing.T, nodes int, sync string) *broker {
 	t.Helper()
 	if err := natsServer(); err != nil {
 		t.Fatal(err)
 	}
 	ports := freePorts(t, 2*nodes)
-	b := &broker{t: t, ports: ports[:nodes], nodes: make([]*testkit.Program, nodes)}
+	b := &broker{t: t, sync: sync, ports: ports[:nodes], nodes: make([]*testkit.Program, nodes)}
 	for i := range nodes {
 		b.configs = append(b.configs, b.configure(i, ports[nodes:]))
 		b.launch(i)
@@ -57,8 +59,8 @@ func startBroker(t *testing.T, nodes int) *broker {
 func (b *broker) configure(i int, routes []int) string {
 	b.t.Helper()
 	dir := b.t.TempDir()
-	text := fmt.Sprintf("server_name: node-%d\nlisten: \"127.0.0.1:%d\"\njetstream { store_dir: %q, max_memory_store: 67108864, max_file_store: 4294967296, sync_interval: always }\n",
-		i, b.ports[i], dir)
+	text := fmt.Sprintf("server_name: node-%d\nlisten: \"127.0.0.1:%d\"\njetstream { store_dir: %q, max_memory_store: 67108864, max_file_store: 4294967296, sync_interval: %q }\n",
+		i, b.ports[i], dir, b.sync)
 	if len(b.ports) > 1 {
 		var others []string
 		for j, port := range routes {

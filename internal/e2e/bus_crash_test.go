@@ -23,7 +23,7 @@ const CommandsVariable = "PEERING_BUS_COMMANDS"
 const (
 	crashEnterprises = 24
 	publishers       = 4
-	burst            = 20 // commands of a publisher that come together
+	burst            = 25 // commands of a publisher that come together
 	burstEvery       = 1100 * time.Millisecond
 	// drainPatience is how long the queue may take to be empty after the last fault.
 	drainPatience = 2 * time.Minute
@@ -63,7 +63,7 @@ func TestBus_killedAtRandom(t *testing.T) {
 func crash(t *testing.T, nodes int, db testkit.Database) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	broker := startBroker(t, nodes)
+	broker := startBroker(t, nodes, "always")
 	d := deployment{t, []string{
 		"NATS_URL=" + broker.URL(), "PEERING_REPLICAS=" + strconv.Itoa(nodes), "PEERING_LOG_MAX_BYTES=256MiB",
 		"PEERING_DATABASE_URL=" + db.URL, "PEERING_LOG_FORMAT=text",

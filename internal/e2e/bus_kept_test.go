@@ -47,62 +47,55 @@ type kept struct {
 func readKept(t *testing.T, nc *nats.Conn) kept {
 	t.Helper()
 	k := kept{map[string][]outcome{}, map[string][]effect{}, map[string][]lot{}, map[string][]effect{}}
-	messages(t, nc, "PEERING_OUTCOMES", func(m jetstream.Msg, meta *jetstream.MsgMetadata) {
+	messages(t, nc, "PEERING_OUTCOMES", func(m *jetstream.RawStreamMsg) {
 		var o outcome
-		if err := json.Unmarshal(m.Data(), &o); err != nil {
-			t.Errorf("the outcome %s: %v", m.Subject(), err)
+		if err := json.Unmarshal(m.Data, &o); err != nil {
+			t.Errorf("the outcome %s: %v", m.Subject, err)
 		}
-		o.stored = meta.Timestamp
-		place := strings.ReplaceAll(strings.TrimPrefix(m.Subject(), "peering.outcomes."), ".", "/")
+		o.stored = m.Time
+		place := strings.ReplaceAll(strings.TrimPrefix(m.Subject, "peering.outcomes."), ".", "/")
 		k.outcomes[place] = append(k.outcomes[place], o)
 	})
-	messages(t, nc, "PEERING_EVENTS", func(m jetstream.Msg, meta *jetstream.MsgMetadata) {
+	messages(t, nc, "PEERING_EVENTS", func(m *jetstream.RawStreamMsg) {
 		var data struct {
 			To string `json:"to"`
 		}
-		_ = json.Unmarshal(m.Data(), &data) // of some kinds it is something else
-		ent := strings.Split(m.Subject(), ".")[2]
-		e := effect{m.Headers().Get("ce-id"), m.Headers().Get("ce-type"), meta.Sequence.Stream, data.To, meta.Timestamp}
-		place := ent + "/" + m.Headers().Get("command-id")
+		_ = json.Unmarshal(m.Data, &data) // of some kinds it is something else
+		ent := strings.Split(m.Subject, ".")[2]
+		e := effect{m.Header.Get("ce-id"), m.Header.Get("ce-type"), m.Sequence, data.To, m.Time}
+		place := ent + "/" + m.Header.Get("command-id")
 		k.effects[place] = append(k.effects[place], e)
 		k.log[ent] = append(k.log[ent], e)
 	})
-	messages(t, nc, "PEERING_PARKED", func(m jetstream.Msg, _ *jetstream.MsgMetadata) {
-		h := m.Headers()
+	messages(t, nc, "PEERING_PARKED", func(m *jetstream.RawStreamMsg) {
+		h := m.Header
 		ent, _, _ := strings.Cut(h.Get("Peering-Tail"), ".")
 		place := ent + "/" + h.Get("Peering-Command-Id")
-		k.parked[place] = append(k.parked[place], lot{h.Get("Peering-Park-Reason"), string(m.Data()), h.Get("Peering-Detail")})
+		k.parked[place] = append(k.parked[place], lot{h.Get("Peering-Park-Reason"), string(m.Data), h.Get("Peering-Detail")})
 	})
 	return k
 }
 
-// messages calls fn for every message of a stream.
-func messages(t *testing.T, nc *nats.Conn, stream string, fn func(jetstream.Msg, *jetstream.MsgMetadata)) {
+// messages calls fn for every message of a stream, as its leader has them.
+func messages(t *testing.T, nc *nats.Conn, stream string, fn func(*jetstream.RawStreamMsg)) {
 	t.Helper()
 	js := testkit.JetStream(t, nc)
 	s, err := js.Stream(t.Context(), stream)
 	if err != nil {
 		t.Fatalf("%s: %v", stream, err)
 	}
-	left := s.CachedInfo().State.Msgs
-	c, err := s.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		t.Fatalf("%s: %v", stream, err)
+	read, next := uint64(0), uint64(1)
+	state := s.CachedInfo().State
+	for next <= state.LastSeq {
+		m, err := s.GetMsg(t.Context(), next, jetstream.WithGetMsgSubject(">"))
+		if err != nil {
+			t.Fatalf("%s: its leader does not have what comes after %d of %d: %v", stream, next-1, state.LastSeq, err)
+		}
+		fn(m)
+		read, next = read+1, m.Sequence+1
 	}
-	for deadline := time.Now().Add(testkit.Patience); left > 0; {
-		m, err := c.Next(jetstream.FetchMaxWait(time.Second))
-		if err != nil && time.Now().Before(deadline) {
-			continue // the consumer has no leader yet
-		}
-		if err != nil {
-			t.Fatalf("%s, %d before its end: %v", stream, left, err)
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			t.Fatal(err)
-		}
-		fn(m, meta)
-		left = meta.NumPending
+	if read != state.Msgs {
+		t.Fatalf("%s: its leader has %d messages, and gives %d", stream, state.Msgs, read)
 	}
 }
 

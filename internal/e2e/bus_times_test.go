@@ -56,9 +56,10 @@ func (o *observer) windows(all []published, k kept) map[string]int {
 
 // wait is how long a command that was the next of its partition took.
 type wait struct {
-	place    string
-	seq      uint64 // in the queue
-	from, to time.Time
+	place     string
+	seq       uint64 // in the queue
+	partition uint32
+	from, to  time.Time
 }
 
 func (w wait) took() time.Duration { return w.to.Sub(w.from) }
@@ -74,13 +75,13 @@ func (k kept) waits(all []published) []wait {
 		if p.repeat || p.id == "" || len(k.outcomes[place]) == 0 {
 			continue
 		}
-		w := wait{place, p.seq, p.acked, k.outcomes[place][0].stored}
-		if f := free[partition(p.ent)]; f.After(w.from) {
+		w := wait{place, p.seq, partition(p.ent), p.acked, k.outcomes[place][0].stored}
+		if f := free[w.partition]; f.After(w.from) {
 			w.from = f
 		}
 		if w.to.After(w.from) {
 			list = append(list, w)
-			free[partition(p.ent)] = w.to
+			free[w.partition] = w.to
 		}
 	}
 	slices.SortFunc(list, func(a, b wait) int { return int(b.took() - a.took()) })
@@ -98,6 +99,19 @@ func (o *observer) deliveries(w wait) string {
 		}
 	}
 	return strings.Join(list, ", ")
+}
+
+// again are the partitions of which a command was delivered a second time.
+func (o *observer) again(all []published) map[uint32]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	hit := map[uint32]bool{}
+	for _, p := range all {
+		if _, seen := o.begun[delivery{p.seq, 2}]; seen {
+			hit[partition(p.ent)] = true
+		}
+	}
+	return hit
 }
 
 // newWork is how long it took after each kill until a command was carried out
