@@ -66,13 +66,18 @@ func (o StreamOptions) Reserved() int64 {
 	return sum
 }
 
-// common is what every stream has.
+// common is what every stream has. Streams with replicas are not compressed: see
+// packed.
 func (o StreamOptions) common() jetstream.StreamConfig {
+	compression := jetstream.NoCompression
+	if o.Replicas == 1 {
+		compression = jetstream.S2Compression
+	}
 	return jetstream.StreamConfig{
 		Storage:           jetstream.FileStorage,
 		Replicas:          o.Replicas,
 		Discard:           jetstream.DiscardNew,
-		Compression:       jetstream.S2Compression,
+		Compression:       compression,
 		MaxMsgs:           -1,
 		MaxMsgsPerSubject: -1,
 		MaxMsgSize:        -1,
