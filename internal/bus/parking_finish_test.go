@@ -172,11 +172,13 @@ func (l otherSource) Park(ctx context.Context, c eventstore.ParkedCommand) (even
 // sickWriter cannot write one enterprise.
 type sickWriter struct {
 	Writer
-	sick events.EnterpriseID
+	sick  events.EnterpriseID
+	asked int
 }
 
-func (s sickWriter) Conclude(ctx context.Context, c command.Conclusion) (command.Outcome, error) {
+func (s *sickWriter) Conclude(ctx context.Context, c command.Conclusion) (command.Outcome, error) {
 	if c.Enterprise == s.sick {
+		s.asked++
 		return command.Outcome{}, command.ErrUnavailable
 	}
 	return s.Writer.Conclude(ctx, c)
@@ -189,7 +191,8 @@ func TestFinish_oneEnterpriseKeepsNoOtherWaiting(t *testing.T) {
 	p := w.start()
 	w.register("acme")
 	w.register("sick")
-	ill := w.parkingOf(p, ago(finishAfter), func(parts *ParkingParts) { parts.Writer = sickWriter{parts.Writer, "sick"} })
+	writer := &sickWriter{sick: "sick"}
+	ill := w.parkingOf(p, func(parts *ParkingParts) { writer.Writer, parts.Writer = parts.Writer, writer })
 	var at []events.Seq
 	for i, ent := range []string{"sick", "sick", "acme"} {
 		c := unhandled(ent+".AddPeer", fmt.Sprint("c", i), addition("Lyon"))
@@ -200,9 +203,8 @@ func TestFinish_oneEnterpriseKeepsNoOtherWaiting(t *testing.T) {
 		}
 		at = append(at, seq)
 	}
-	ill.Now = time.Now
-	if err := ill.Finish(t.Context()); !errors.Is(err, command.ErrUnavailable) {
-		t.Errorf("got %v", err)
+	if err := ill.Finish(t.Context()); !errors.Is(err, command.ErrUnavailable) || writer.asked != 1 {
+		t.Errorf("got %v, after %d tries", err, writer.asked)
 	}
 	for i, want := range []bool{false, false, true} {
 		if c, err := w.lot.Get(t.Context(), at[i]); err != nil || c.Settled != want {
