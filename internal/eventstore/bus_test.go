@@ -1,9 +1,11 @@
 package eventstore_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -143,31 +145,80 @@ func TestCommands_arePartitionedAndDelivered(t *testing.T) {
 	})
 }
 
-func TestPark_isShownAndListed(t *testing.T) {
+func TestParked_goneStream(t *testing.T) {
 	testkit.Topologies(t, func(t *testing.T, top testkit.Topology) {
-		_, parked := busOf(t, top)
-		c := eventstore.ParkedCommand{
-			Tail: "ACME.AddPeer@pbx+operator", Enterprise: "ACME", Command: "AddPeer", CommandID: "c1", Reason: "not_handled",
-			Detail: "line\r\nNats-TTL: 1s", Actor: "service pbx", Why: "weil ä", Source: 7, Deliveries: 2, Body: []byte("{}"),
+		commands, parked := busOf(t, top)
+		seq := park(t, parked, whole())
+		js := testkit.JetStream(t, top.Conn)
+		for _, name := range []string{eventstore.ParkedStream, eventstore.CommandsStream} {
+			if err := js.DeleteStream(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
 		}
-		seq, err := parked.Park(t.Context(), c)
-		if err != nil {
-			t.Fatal(err)
+		for name, call := range map[string]func() error{
+			"park":      func() error { _, err := parked.Park(t.Context(), whole()); return err },
+			"get":       func() error { _, err := parked.Get(t.Context(), seq); return err },
+			"list":      func() error { _, err := parked.List(t.Context(), eventstore.ParkedQuery{}); return err },
+			"decide":    func() error { _, err := parked.Decide(t.Context(), seq, decided("x")); return err },
+			"settle":    func() error { return parked.Settle(t.Context(), seq) },
+			"unsettled": func() error { _, err := parked.Unsettled(t.Context(), 1); return err },
+			"count":     func() error { _, err := parked.Count(t.Context()); return err },
+			"publish":   func() error { _, err := commands.Publish(t.Context(), "acme.X", nil, nil); return err },
+			"stray":     func() error { _, _, err := commands.Stray(t.Context(), 16); return err },
+			"remove":    func() error { return commands.Remove(t.Context(), 1) },
+			"pending":   func() error { _, err := commands.Pending(t.Context()); return err },
+			"works":     func() error { return commands.Works(t.Context()) },
+		} {
+			start := time.Now()
+			if err := call(); !errors.Is(err, eventstore.ErrNoStream) {
+				t.Errorf("%s: got %v, want ErrNoStream", name, err)
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("%s took %s", name, took)
+			}
 		}
-		if again, err := parked.Park(t.Context(), c); err != nil || again != seq {
-			t.Errorf("again: got %d, %v, want %d", again, err, seq)
-		}
-		got, err := parked.Get(t.Context(), seq)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.Tail != c.Tail || got.Enterprise != "acme" || got.Command != "AddPeer" || got.CommandID != "c1" || got.Detail != "line  Nats-TTL: 1s" ||
-			got.Why != c.Why || got.Source != 7 || got.Deliveries != 2 || string(got.Body) != "{}" || got.BodySize != 2 || got.Decision != nil {
-			t.Errorf("got %+v", got)
-		}
-		list, err := parked.List(t.Context(), eventstore.ParkedQuery{Enterprise: "acme"})
-		if err != nil || len(list) != 1 || list[0].Seq != seq || list[0].BodySize != 2 || list[0].Reason != "not_handled" {
-			t.Errorf("got %+v, %v", list, err)
+		_, parked = busOf(t, top)
+		if _, err := parked.Get(t.Context(), seq); !errors.Is(err, eventstore.ErrNoParked) {
+			t.Errorf("in the new stream: got %v", err)
 		}
 	})
+}
+
+// TestBus_nobodyAnswers: each call ends, and says that it did not get through.
+func TestBus_nobodyAnswers(t *testing.T) {
+	srv := testkit.Server(t)
+	nc := testkit.Connect(t, "nats://"+srv.Addr())
+	commands, parked := busOf(t, testkit.Topology{Replicas: 1, Conn: nc})
+	seq := park(t, parked, whole())
+	srv.Shutdown()
+	var wg sync.WaitGroup
+	for name, call := range map[string]func() error{
+		"park":      func() error { _, err := parked.Park(t.Context(), whole()); return err },
+		"get":       func() error { _, err := parked.Get(t.Context(), seq); return err },
+		"list":      func() error { _, err := parked.List(t.Context(), eventstore.ParkedQuery{}); return err },
+		"decide":    func() error { _, err := parked.Decide(t.Context(), seq, decided("x")); return err },
+		"settle":    func() error { return parked.Settle(t.Context(), seq) },
+		"unsettled": func() error { _, err := parked.Unsettled(t.Context(), 1); return err },
+		"count":     func() error { _, err := parked.Count(t.Context()); return err },
+		"publish":   func() error { _, err := commands.Publish(t.Context(), "acme.X", nats.Header{}, nil); return err },
+		"stray":     func() error { _, _, err := commands.Stray(t.Context(), 16); return err },
+		"remove":    func() error { return commands.Remove(t.Context(), 1) },
+		"pending":   func() error { _, err := commands.Pending(t.Context()); return err },
+		"works":     func() error { return commands.Works(t.Context()) },
+	} {
+		wg.Go(func() {
+			start := time.Now()
+			if err := call(); !errors.Is(err, eventstore.ErrUnavailable) {
+				t.Errorf("%s: got %v, want ErrUnavailable", name, err)
+			}
+			took, most := time.Since(start), 5*time.Second
+			if name == "works" {
+				most = 2500 * time.Millisecond
+			}
+			if took > most {
+				t.Errorf("%s took %s", name, took)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -210,8 +210,10 @@ func (c consumers) create(ctx context.Context, missing []jetstream.ConsumerConfi
 			c.log.Info("consumer is there", "stream", c.stream, "consumer", want.Name)
 		case isAnswer && api.ErrorCode == codeConsumerExists:
 		case isAnswer && api.ErrorCode == codeFilterNotUnique:
-			wrong = append(wrong, Fault{c.stream, "consumer " + want.Name, "kept out by another one that takes the same messages",
-				"the only one (run: nats consumer report " + c.stream + ", and remove the other)"})
+			wrong = append(wrong, Fault{
+				c.stream, "consumer " + want.Name, "kept out by another one that takes the same messages",
+				"the only one (run: nats consumer report " + c.stream + ", and remove the other)",
+			})
 		default:
 			return nil, fmt.Errorf("consumer %s of %s: %w", want.Name, c.stream, unavailable(err))
 		}

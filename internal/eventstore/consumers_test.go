@@ -108,8 +108,10 @@ func TestEnsureBus_theStreamSaysHowManyPartitions(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, ok, err := commands.Stray(t.Context(), 20); ok || err != nil {
-			t.Errorf("a stray among the right ones: %v, %v", ok, err)
+		for _, known := range []int{16, 20} { // who has not yet seen that there are more
+			if _, ok, err := commands.Stray(t.Context(), known); ok || err != nil {
+				t.Errorf("a stray among the right ones: %v, %v", ok, err)
+			}
 		}
 		if err := partitioned(t, top.Conn, o, into("2")); err != nil {
 			t.Fatal(err)

@@ -21,12 +21,13 @@ type Stray struct {
 	Time   time.Time
 }
 
-// Stray returns a message that none of so many partitions takes; those of one
-// enterprise come in the order in which they were published, unless the stream
-// had different numbers of partitions in between. An empty queue costs one
+// Stray returns a message that none of so many partitions takes, nor any that
+// the stream has by now: an operator may have given it more a moment ago. Strays
+// of one enterprise come in the order in which they were published, unless the
+// stream had different numbers of partitions in between. An empty queue costs one
 // question; otherwise each partition that there could have been costs one, and a
-// stray after another one of its partition costs two.
-func (c *Commands) Stray(ctx context.Context, partitions int) (Stray, bool, error) {
+// stray after another one of its partition costs three.
+func (c *Commands) Stray(ctx context.Context, count int) (Stray, bool, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, budget, ErrUnavailable)
 	defer cancel()
 	// Whatever is a stray comes to the front in time, when others do not stand
@@ -35,11 +36,18 @@ func (c *Commands) Stray(ctx context.Context, partitions int) (Stray, bool, erro
 	if err != nil || !ok {
 		return Stray{}, false, err
 	}
-	if p, tail := parsePartition(m.Subject); p < 0 || p >= partitions {
+	st, err := c.state(ctx)
+	if err != nil {
+		return Stray{}, false, err
+	}
+	if now, ok := partitions(st.Config.SubjectTransform); ok {
+		count = max(count, now)
+	}
+	if p, tail := parsePartition(m.Subject); p < 0 || p >= count {
 		return stray(m, tail), true, nil
 	}
 	filters := []string{commandsFrom} // stored before the stream had partitions
-	for i := partitions; i < MaxPartitions; i++ {
+	for i := count; i < MaxPartitions; i++ {
 		filters = append(filters, partitionFilter(i))
 	}
 	began := int(c.found.Load())

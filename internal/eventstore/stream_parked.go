@@ -25,7 +25,7 @@ type Parked struct {
 	pub *publisher
 
 	mu   sync.Mutex
-	room int64     // bytes that may be parked, as they were at asked less what was parked since
+	room int64     // bytes that may be parked: the leader's word less what was parked since
 	till time.Time // room counts until then
 }
 
@@ -44,6 +44,8 @@ func NewParked(nc *nats.Conn) (*Parked, error) {
 // ErrNoStream or ErrUnavailable (perhaps written; repeat the call). It refuses
 // before the stream is quite full, so that decisions find room.
 func (p *Parked) Park(ctx context.Context, c ParkedCommand) (events.Seq, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, budget, ErrUnavailable)
+	defer cancel()
 	m := p.message(&c)
 	if err := p.take(ctx, sizeOf([]*nats.Msg{m})); err != nil {
 		return 0, fmt.Errorf("park a command: %w", err)
@@ -95,21 +97,29 @@ const (
 
 // take claims so many bytes of the stream for a command.
 func (p *Parked) take(ctx context.Context, need int64) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now := time.Now(); now.After(p.till) {
+	if !p.knowsRoom() {
 		st, err := p.state(ctx)
 		if err != nil {
 			return err
 		}
+		p.mu.Lock()
 		p.room = st.Config.MaxBytes/100*parkedShare - int64(st.State.Bytes)
 		p.till = time.Now().Add(roomLasts)
+		p.mu.Unlock()
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.room < need {
 		return fmt.Errorf("%w: %s", ErrFull, p.stream)
 	}
 	p.room -= need
 	return nil
+}
+
+func (p *Parked) knowsRoom() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Now().Before(p.till)
 }
 
 // Get returns one, decided about or not. The error is ErrNoParked, or wraps

@@ -26,11 +26,12 @@ const (
 func (c *Commands) Works(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, worksTimeout, ErrUnavailable)
 	defer cancel()
-	asks := []func() error{func() error { return c.health.Canary(ctx) }}
-	for name, needsRoom := range map[string]bool{
-		events.Stream: true, OutcomesStream: true, CommandsStream: false, ParkedStream: false,
-	} {
-		asks = append(asks, func() error { return wire{nc: c.nc, stream: name}.works(ctx, needsRoom) })
+	asks := []func() error{
+		func() error { return c.works(ctx, events.Stream, true) },
+		func() error { return c.works(ctx, OutcomesStream, true) },
+		func() error { return c.works(ctx, CommandsStream, false) },
+		func() error { return c.works(ctx, ParkedStream, false) },
+		func() error { return c.health.Canary(ctx) },
 	}
 	answers := make(chan error, len(asks))
 	for _, ask := range asks {
@@ -43,14 +44,14 @@ func (c *Commands) Works(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
-// works reports what keeps the stream from its work.
-func (w wire) works(ctx context.Context, needsRoom bool) error {
-	st, err := w.state(ctx)
+// works reports what keeps a stream from its work.
+func (c *Commands) works(ctx context.Context, stream string, needsRoom bool) error {
+	st, err := wire{nc: c.nc, stream: stream}.state(ctx)
 	if err != nil {
-		return fmt.Errorf("stream %s: %w", w.stream, err)
+		return fmt.Errorf("stream %s: %w", stream, err)
 	}
 	if most := st.Config.MaxBytes; needsRoom && most > 0 && int64(st.State.Bytes) >= most/100*fullPercent {
-		return fmt.Errorf("stream %s: %w: %d of %d bytes are used", w.stream, ErrFull, st.State.Bytes, most)
+		return fmt.Errorf("stream %s: %w: %d of %d bytes are used", stream, ErrFull, st.State.Bytes, most)
 	}
 	return nil
 }
