@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/embednats"
 	"github.com/peering/peering/internal/eventstore"
 	"github.com/peering/peering/internal/testkit"
 )
@@ -25,7 +26,9 @@ func TestGarbage_eachPieceComesToItsEnd(t *testing.T) {
 		pieces = 4_000
 	}
 	const goodEvery, enterprises, ahead = 50, 20, 400
-	w := single(t, func(o *eventstore.StreamOptions) { o.MaxBytes = 2 << 30 })
+	// All of it is to be found again: parked commands get a sixteenth.
+	server := testkit.Server(t, func(o *embednats.Options) { o.MaxStore = 32 << 30 })
+	w := newWorld(t, "nats://"+server.Addr(), 1, func(o *eventstore.StreamOptions) { o.MaxBytes = 8 << 30 })
 	w.start()
 	for e := range enterprises {
 		w.register(fmt.Sprint("ent-", e))
