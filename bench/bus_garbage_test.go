@@ -23,10 +23,10 @@ import (
 )
 
 // garbageShare is how many pieces of garbage come with each good command.
-const garbageShare = 10
+const garbageShare = 5
 
 // BenchmarkBusGarbage is the time from the publishing of a good command to its
-// outcome while garbage of every kind comes for the same enterprises, ten pieces
+// outcome while garbage of every kind comes for the same enterprises, five pieces
 // with each good command, next to that without any garbage, in turn. Everything
 // is synced, as in the product. In milliseconds:
 //
@@ -35,7 +35,7 @@ const garbageShare = 10
 //	p99-ratio                 of the two; 3 is allowed
 //	garbage/s                 that came and was dealt with
 func BenchmarkBusGarbage(b *testing.B) {
-	good, rounds, every := 300, 6, 10*time.Millisecond
+	good, rounds, every := 200, 6, 50*time.Millisecond
 	if testing.Short() {
 		good, rounds = 50, 2
 	}

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/eventstore"

@@ -183,4 +183,3 @@ func TestTwoProcesses_shareABacklog(t *testing.T) {
 		}
 	})
 }
-

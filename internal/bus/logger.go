@@ -26,11 +26,11 @@ func (l routerLogger) Error(msg string, err error, fields watermill.LogFields) {
 		level = slog.LevelDebug
 	default:
 	}
-	l.write(level, "watermill: "+msg, append(attrs(fields), slog.Any("err", err)))
+	l.write(level, msg, append(attrs(fields), slog.Any("err", err)))
 }
 
 func (l routerLogger) Info(msg string, fields watermill.LogFields) {
-	l.write(slog.LevelDebug, "watermill: "+msg, attrs(fields))
+	l.write(slog.LevelDebug, msg, attrs(fields))
 }
 
 func (l routerLogger) Debug(msg string, fields watermill.LogFields) { l.Info(msg, fields) }
@@ -47,7 +47,7 @@ func (l routerLogger) With(fields watermill.LogFields) watermill.LoggerAdapter {
 }
 
 func (l routerLogger) write(level slog.Level, msg string, with []slog.Attr) {
-	l.log.LogAttrs(context.Background(), level, msg, with...)
+	l.log.LogAttrs(context.Background(), level, "watermill", append(with, slog.String("said", msg))...)
 }
 
 func attrs(fields watermill.LogFields) []slog.Attr {
@@ -102,5 +102,5 @@ func (l *limited) at(level slog.Level, msg string, with []slog.Attr) {
 	if silent > 0 {
 		with = append(with, slog.Int("left_out", silent))
 	}
-	l.log.LogAttrs(context.Background(), level, msg, with...)
+	l.log.LogAttrs(context.Background(), level, msg, with...) //nolint:sloglint // a constant, wherever it comes from
 }

@@ -63,7 +63,7 @@ func (w *deployment) connectTo(d testkit.Database) {
 	}
 	w.db, w.keeper = db, access.NewKeeper(db.Tokens(), access.Options{})
 	w.project()
-	testkit.Eventually(w.t, "the tables", func() bool { return db.Directory().Await(context.Background(), "", 1) == nil || w.empty() })
+	testkit.Eventually(w.t, "the tables", func() bool { return w.empty() || db.Directory().Await(context.Background(), "", 1) == nil })
 }
 
 // empty: nothing has happened.

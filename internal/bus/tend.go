@@ -47,12 +47,12 @@ func (c *Commands) Tend(ctx context.Context, ensure func(context.Context) (event
 func (c *Commands) tend(ctx context.Context, ensure func(context.Context) (eventstore.Bus, error), settlers []Settler) {
 	failed := func(what string, err error) {
 		if err != nil && ctx.Err() == nil {
-			c.log.Warn(what, slog.Any("err", err))
+			c.log.Warn("tending the bus did not succeed, it is tried again", slog.String("what", what), slog.Any("err", err))
 		}
 	}
 	found, err := ensure(ctx)
 	if err != nil {
-		failed("streams of the bus not verified", err)
+		failed("streams", err)
 		return
 	}
 	select {
@@ -63,9 +63,9 @@ func (c *Commands) tend(ctx context.Context, ensure func(context.Context) (event
 	case c.wanted <- found.Partitions:
 	default:
 	}
-	failed("strays not parked", c.parkStrays(ctx, found.Partitions))
+	failed("strays", c.parkStrays(ctx, found.Partitions))
 	for _, s := range settlers {
-		failed("decisions about parked commands not carried out", s.Finish(ctx))
+		failed("decisions about parked commands", s.Finish(ctx))
 	}
 }
 
