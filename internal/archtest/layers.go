@@ -52,6 +52,8 @@ func Layers() map[string]Layer {
 		"internal/archtest":             {Support: true},
 		"internal/e2e":                  {Imports: []string{"*"}, Support: true},
 		"deploy":                        {Support: true},
+		"deploy/nats/accounts":          {Imports: []string{"internal/access", "internal/command", "internal/domain", "internal/events"}},
+		"deploy/nats/generate":          {Imports: []string{"deploy/nats/accounts"}},
 		"bench":                         {Imports: []string{"*"}, Support: true},
 		"bench/*":                       {Imports: []string{"*"}, Support: true},
 	}
@@ -81,6 +83,7 @@ func testLibraries() []string {
 		"github.com/anishathalye/porcupine",
 		"github.com/google/go-cmp",
 		"github.com/miekg/dns",
+		"github.com/pb33f/jsonschema",
 		"github.com/pb33f/libopenapi",
 		"github.com/pb33f/libopenapi-validator",
 		"github.com/peterldowns/pgtestdb",

@@ -60,6 +60,9 @@ type Options struct {
 	AdminURL string
 	// Version of the product, for the OpenAPI document.
 	Version string
+	// AsyncAPI is the description of the bus, for /asyncapi.json; empty: there is
+	// none.
+	AsyncAPI []byte
 	// Logger gets a debug line for each request and an error line for each
 	// answer 500. Nil: none.
 	Logger *slog.Logger
