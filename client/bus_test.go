@@ -233,8 +233,13 @@ func TestBus_theEndOfTheContextSaysWhatIsKnown(t *testing.T) {
 		"Publish": func(ctx context.Context) (string, error) { return b.Publish(ctx, "acme", berlin()) },
 	}
 	for name, f := range give { // nobody is there: it has no effect
-		id, err := f(short())
 		var unknown *client.UnknownError
+		id, err := f(short())
+		// Of a try that the end of the context falls into it is not known.
+		for tries := 0; errors.As(err, &unknown) && tries < 10; tries++ {
+			unknown = nil
+			id, err = f(short())
+		}
 		var e *client.Error
 		if errors.As(err, &unknown) || !errors.As(err, &e) || e.IdempotencyKey != id || id == "" || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: got %q, %#v", name, id, err)
