@@ -28,7 +28,7 @@ func TestServices_publishAndGetTheAcknowledgement(t *testing.T) {
 	if !strings.HasPrefix(stored.Subject, "peering.commands.") || !strings.HasSuffix(stored.Subject, ".acme.AddPeer"+portalMark) || stored.Header.Get("Command-Id") != "c1" {
 		t.Errorf("stored as %s, %v", stored.Subject, stored.Header)
 	}
-	reply, err := d.billing(t).RequestMsg(message("peering.commands.globex.AddTrustedServer"), 5*time.Second)
+	reply, err := d.as(t, "billing").RequestMsg(message("peering.commands.globex.AddTrustedServer"), 5*time.Second)
 	if err != nil || !strings.Contains(string(reply.Data), `"seq":2`) {
 		t.Fatalf("got %v, %v", reply, err)
 	}
@@ -67,7 +67,7 @@ func TestServices_receiveWhatIsTheirs(t *testing.T) {
 			d := startDeployment(t, w)
 			d.withStreams(t)
 			got := map[string]*box{"portal": {}, "billing": {}, "watch": {}}
-			for name, nc := range map[string]*nats.Conn{"portal": d.as(t, "portal"), "billing": d.billing(t), "watch": d.as(t, "watch")} {
+			for name, nc := range map[string]*nats.Conn{"portal": d.as(t, "portal"), "billing": d.as(t, "billing"), "watch": d.as(t, "watch")} {
 				for _, subject := range []string{
 					"peering.outcomes.acme.*", "peering.outcomes.globex.*", "peering.outcomes.*.*", "peering.outcomes.>", "peering.>", ">",
 					"peering.events.acme.>", "peering.events.globex.>", "peering.events.>", "peering.events.*.config",

@@ -19,7 +19,7 @@ import (
 func TestServices_headersReachNothing(t *testing.T) {
 	d := startDeployment(t, both)
 	js := d.withStreams(t)
-	portal, billing := d.as(t, "portal"), d.billing(t)
+	portal, billing := d.as(t, "portal"), d.as(t, "billing")
 	ask := func(nc *nats.Conn, subject string, headers ...string) (ack jetstream.PubAck, refused string) {
 		t.Helper()
 		reply, err := nc.RequestMsg(message(subject, headers...), 5*time.Second)
@@ -116,10 +116,10 @@ func TestServices_cannotImportWhatIsAnothers(t *testing.T) {
 func TestServices_aStrangerHasNoWayIn(t *testing.T) {
 	d := startDeployment(t, both)
 	for _, opt := range []nats.Option{
-		nats.Name("nobody"), nats.UserInfo("portal", "wrong"), nats.UserInfo("portal", ""), nats.UserInfo("billing", password),
+		nats.Name("nobody"), nats.UserInfo("watch", "wrong"), nats.UserInfo("watch", ""), nats.UserInfo("portal", password), nats.UserInfo("billing", password),
 		nats.UserInfo("api", ""), nats.UserInfo("sys", "sys"), nats.UserInfo("service-portal", password),
 	} {
-		if nc, err := nats.Connect(d.server.ClientURL(), opt); !errors.Is(err, nats.ErrAuthorization) {
+		if nc, err := nats.Connect(d.server.ClientURL(), opt, patient); !errors.Is(err, nats.ErrAuthorization) {
 			t.Errorf("got %v, %v", nc, err)
 		}
 	}

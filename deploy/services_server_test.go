@@ -34,7 +34,7 @@ type deployment struct {
 	conf   string // accounts.conf without holes
 	store  string // of the streams
 	server *server.Server
-	key    nkeys.KeyPair // of billing
+	keys   map[string]nkeys.KeyPair // of portal and billing
 }
 
 // walls says whether the permissions of the services' users are in force, or the
@@ -78,6 +78,7 @@ func (d *deployment) options(t *testing.T) *server.Options {
 		t.Fatal(err)
 	}
 	opts.Host, opts.Port, opts.HTTPPort, opts.StoreDir, opts.NoLog, opts.NoSigs = "127.0.0.1", -1, 0, d.store, true, true
+	opts.AuthTimeout = 30
 	opts.SyncAlways = false // what is on the disk after a power cut is not asked here
 	return opts
 }
@@ -130,20 +131,22 @@ func (d *deployment) accounts(t *testing.T, w walls) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.key, err = nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := d.key.PublicKey()
-	if err != nil {
-		t.Fatal(err)
+	public := map[string]string{}
+	d.keys = map[string]nkeys.KeyPair{}
+	for _, name := range []string{"portal", "billing"} {
+		if d.keys[name], err = nkeys.CreateUser(); err != nil {
+			t.Fatal(err)
+		}
+		if public[name], err = d.keys[name].PublicKey(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	services, err := accounts.Read(strings.NewReader(fmt.Sprintf(`
 services:
-  - {name: portal, enterprises: [Acme], role: operator, events: true, credentials: [{user: portal, bcrypt: %q}]}
+  - {name: portal, enterprises: [Acme], role: operator, events: true, credentials: [{nkey: %s}]}
   - {name: billing, enterprises: [globex], role: security, credentials: [{nkey: %s}]}
   - {name: watch, enterprises: [acme, globex], role: viewer, credentials: [{user: watch, bcrypt: %q}]}
-`, hash, public, hash)))
+`, public["portal"], public["billing"], hash)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,27 +164,29 @@ services:
 	return without
 }
 
-// as connects as a user with a password.
+// as connects as a program or a service.
 func (d *deployment) as(t *testing.T, user string) *nats.Conn {
 	t.Helper()
-	return d.connect(t, nats.UserInfo(user, password))
-}
-
-// billing connects with a key.
-func (d *deployment) billing(t *testing.T) *nats.Conn {
-	t.Helper()
-	public, err := d.key.PublicKey()
+	key, ok := d.keys[user]
+	if !ok {
+		return d.connect(t, nats.UserInfo(user, password))
+	}
+	public, err := key.PublicKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.connect(t, nats.Nkey(public, d.key.Sign))
+	return d.connect(t, nats.Nkey(public, key.Sign))
 }
+
+// patient waits longer than usual: comparing a password with its hash is slow on
+// purpose, and much slower under the race detector.
+var patient = nats.Timeout(30 * time.Second)
 
 func (d *deployment) connect(t *testing.T, opt nats.Option) *nats.Conn {
 	t.Helper()
 	// What is refused is what the tests are about; the default handler prints it.
 	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
-	nc, err := nats.Connect(d.server.ClientURL(), opt, quiet)
+	nc, err := nats.Connect(d.server.ClientURL(), opt, quiet, patient)
 	if err != nil {
 		t.Fatal(err)
 	}
