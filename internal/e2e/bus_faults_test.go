@@ -43,7 +43,7 @@ func (f *faults) until(end <-chan struct{}, plan []func()) {
 		case <-end:
 			f.wake(true)
 			return
-		case <-time.After(time.Duration(100+f.random.IntN(500)) * time.Millisecond):
+		case <-time.After(time.Duration(200+f.random.IntN(700)) * time.Millisecond):
 		}
 		f.wake(false)
 		if round%4 == 3 && len(plan) > 0 {

@@ -47,7 +47,7 @@ func described(ent string, n int) order {
 // than 30 %, and the commands of an enterprise take effect in order.
 func TestBus_sharedByTwoProcesses(t *testing.T) {
 	const ents, backlog, least = 64, 10_000, 0.30
-	d := onOneNode(t, "2m") // it is not about the disk
+	d := onOneNode(t, "2m")                     // it is not about the disk
 	if code := d.follower().Stop(); code != 0 { // it has made the streams
 		t.Errorf("stopped with code %d", code)
 	}

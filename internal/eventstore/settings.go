@@ -56,8 +56,8 @@ func (e *SettingsError) Error() string {
 
 // compare lists the settings of got that are not those of want. What may differ
 // is left out: a higher limit, more replicas, description, placement, compression
-// on one server, the number of partitions, and the duplicate window of a stream whose messages carry no id
-// for it.
+// on one server, the number of partitions, and the duplicate window of a stream
+// whose messages carry no id for it.
 func compare(got, want jetstream.StreamConfig) []Fault {
 	var faults []Fault
 	add := func(setting, is, must string) {
