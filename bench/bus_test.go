@@ -39,7 +39,7 @@ import (
 //	one/raw, one/bare, two/one    ratios of the same rounds
 //	share      of the process that carried out fewer of the two, in per cent
 func BenchmarkBus(b *testing.B) {
-	s := busBench{commands: 2000, enterprises: 64, rounds: 3, partitions: eventstore.Partitions}
+	s := busBench{commands: 1000, enterprises: 64, rounds: 3, partitions: eventstore.Partitions}
 	if testing.Short() {
 		s.commands, s.rounds = 200, 1
 	}
@@ -53,7 +53,7 @@ func BenchmarkBus(b *testing.B) {
 func BenchmarkBusPartitions(b *testing.B) {
 	for _, n := range []int{4, 8, 16, 32, 64} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			s := busBench{commands: 2000, enterprises: 256, rounds: 1, partitions: n}
+			s := busBench{commands: 1000, enterprises: 256, rounds: 1, partitions: n}
 			if testing.Short() {
 				s.commands, s.rounds = 300, 1
 			}
