@@ -39,7 +39,7 @@ import (
 //	one/raw, one/bare, two/one    ratios of the same rounds
 //	share      of the process that carried out fewer of the two, in per cent
 func BenchmarkBus(b *testing.B) {
-	s := busBench{commands: 1000, enterprises: 64, rounds: 3, partitions: eventstore.Partitions}
+	s := busBench{commands: 3000, enterprises: 64, rounds: 3, partitions: eventstore.Partitions}
 	if testing.Short() {
 		s.commands, s.rounds = 200, 1
 	}
