@@ -223,6 +223,7 @@ func drained(b *testing.B, nc *nats.Conn) {
 func (s busBench) bare(b *testing.B, nc *nats.Conn, url string, processes int, do func(*nats.Conn, *nats.Msg) error) float64 {
 	b.Helper()
 	var conns []*nats.Conn
+	subs := map[*nats.Conn][]*nats.Subscription{}
 	var working sync.WaitGroup
 	began := time.Now()
 	for range processes {
@@ -232,7 +233,7 @@ func (s busBench) bare(b *testing.B, nc *nats.Conn, url string, processes int, d
 		}
 		conns = append(conns, c)
 		for p := range s.partitions {
-			_, err := c.QueueSubscribe(eventstore.CommandDelivery(p), eventstore.CommandGroup, func(m *nats.Msg) {
+			sub, err := c.QueueSubscribe(eventstore.CommandDelivery(p), eventstore.CommandGroup, func(m *nats.Msg) {
 				working.Add(1)
 				defer working.Done()
 				if err := do(c, m); err != nil {
@@ -245,12 +246,21 @@ func (s busBench) bare(b *testing.B, nc *nats.Conn, url string, processes int, d
 			if err != nil {
 				b.Fatal(err)
 			}
+			subs[c] = append(subs[c], sub)
 		}
 	}
 	drained(b, nc)
 	rate := float64(s.commands) / time.Since(began).Seconds()
 	working.Wait() // for the answers to the last acknowledgements
 	for _, c := range conns {
+		for _, sub := range subs[c] {
+			if err := sub.Unsubscribe(); err != nil {
+				b.Error(err)
+			}
+		}
+		if err := c.Flush(); err != nil { // else the next command might go to nobody
+			b.Error(err)
+		}
 		c.Close()
 	}
 	return rate
