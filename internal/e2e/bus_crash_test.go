@@ -173,7 +173,7 @@ func (f *faults) report(k kept, all []published) {
 	if again := f.observer.windows(all, k)["all"]; again == 0 {
 		f.t.Error("no command was delivered a second time: nothing was killed while it worked")
 	}
-	f.times("new work after a kill", k.newWork(f.kills, all), 3*time.Second)
+	f.times("between one outcome and the next", k.gaps(), 3*time.Second)
 	f.times("a command that was next in its partition", k.waits(all), ackWait+3*time.Second)
 }
 

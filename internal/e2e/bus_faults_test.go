@@ -28,7 +28,6 @@ type faults struct {
 	observer *observer
 	apis     [2]*process
 
-	kills  []time.Time // of an api process while the other worked
 	counts map[string]int
 	broken []span // in which the broker was not whole, or a process was paused
 	paused time.Time
@@ -70,9 +69,6 @@ func (f *faults) killAPI() {
 	}
 	f.apis[i].Kill()
 	f.counts["kill -9 of an api"]++
-	if f.resume.IsZero() && follows(f.apis[1-i]) {
-		f.kills = append(f.kills, time.Now())
-	}
 	f.apis[i] = f.d.start("api")
 }
 

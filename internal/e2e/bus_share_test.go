@@ -69,11 +69,13 @@ func TestBus_sharedByTwoProcesses(t *testing.T) {
 	drained(t, nc)
 	took := time.Since(began)
 	var done [2]float64
+	var conflicts float64
 	for i, api := range apis {
 		done[i] = metric(t, api, `peering_bus_commands_total{result="accepted"}`)
+		conflicts += metric(t, api, "peering_append_conflicts_total")
 	}
 	sum := done[0] + done[1]
-	t.Logf("%.0f and %.0f commands, %.0f a second with the start of both", done[0], done[1], sum/took.Seconds())
+	t.Logf("%.0f and %.0f commands, %.0f a second with the start of both; %.0f appends found that the other had been there", done[0], done[1], sum/took.Seconds(), conflicts)
 	if int(sum) != len(orders) {
 		t.Errorf("%.0f commands were accepted, want each of %d once", sum, len(orders))
 	}

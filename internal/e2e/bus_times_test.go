@@ -114,27 +114,18 @@ func (o *observer) again(all []published) map[uint32]bool {
 	return hit
 }
 
-// newWork is how long it took after each kill until a command was carried out
-// that came after it; those after which nothing came are left out.
-func (k kept) newWork(kills []time.Time, all []published) []wait {
+// gaps are the times between one outcome and the next, the longest first.
+func (k kept) gaps() []wait {
+	var at []time.Time
+	for _, list := range k.outcomes {
+		for _, o := range list {
+			at = append(at, o.stored)
+		}
+	}
+	slices.SortFunc(at, time.Time.Compare)
 	var list []wait
-	for i, kill := range kills {
-		w := wait{place: fmt.Sprintf("kill %d", i)}
-		for _, p := range all {
-			place := p.ent + "/" + p.id
-			if p.repeat || p.id == "" || p.acked.Before(kill) || len(k.outcomes[place]) == 0 {
-				continue
-			}
-			if w.from.IsZero() || p.acked.Before(w.from) {
-				w.from = p.acked
-			}
-			if done := k.outcomes[place][0].stored; w.to.IsZero() || done.Before(w.to) {
-				w.to = done
-			}
-		}
-		if !w.to.IsZero() {
-			list = append(list, w)
-		}
+	for i := 1; i < len(at); i++ {
+		list = append(list, wait{place: "gap", from: at[i-1], to: at[i]})
 	}
 	slices.SortFunc(list, func(a, b wait) int { return int(b.took() - a.took()) })
 	return list
