@@ -78,12 +78,12 @@ func newLimited(log *slog.Logger) *limited {
 }
 
 // warn logs msg, a fixed text, unless it did so less than a minute ago.
-func (l *limited) warn(msg string, with ...slog.Attr) { l.at(slog.LevelWarn, msg, with) }
+func (l *limited) warn(msg string, with ...slog.Attr) { l.at(l.log.Warn, msg, with) }
 
 // error is warn for what somebody must act on.
-func (l *limited) error(msg string, with ...slog.Attr) { l.at(slog.LevelError, msg, with) }
+func (l *limited) error(msg string, with ...slog.Attr) { l.at(l.log.Error, msg, with) }
 
-func (l *limited) at(level slog.Level, msg string, with []slog.Attr) {
+func (l *limited) at(write func(msg string, with ...any), msg string, with []slog.Attr) {
 	l.mu.Lock()
 	o := l.kinds[msg]
 	if o == nil {
@@ -99,8 +99,12 @@ func (l *limited) at(level slog.Level, msg string, with []slog.Attr) {
 	silent := o.silent
 	o.next, o.silent = now.Add(l.every), 0
 	l.mu.Unlock()
-	if silent > 0 {
-		with = append(with, slog.Int("left_out", silent))
+	args := make([]any, 0, len(with)+1)
+	for _, a := range with {
+		args = append(args, a)
 	}
-	l.log.LogAttrs(context.Background(), level, msg, with...) //nolint:sloglint // a constant, wherever it comes from
+	if silent > 0 {
+		args = append(args, slog.Int("left_out", silent))
+	}
+	write(msg, args...)
 }

@@ -59,7 +59,7 @@ func (c *Commands) putAside(ctx context.Context, d delivery, p parking) error {
 		return err
 	}
 	c.metrics.parked.WithLabelValues(p.reason).Inc()
-	c.often.warn("a command of the bus was parked", append( //nolint:contextcheck // a log line needs none
+	c.often.warn("a command of the bus was parked", append(
 		d.attrs(d.incoming(), nil),
 		slog.String("reason", p.reason), slog.Uint64("parked", uint64(seq)))...)
 	return nil
