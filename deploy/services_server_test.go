@@ -154,11 +154,18 @@ services:
 	if err := accounts.Write(&out, services); err != nil {
 		t.Fatal(err)
 	}
-	if w == both {
-		return out.String()
+	// The race detector makes a hash that is slow on purpose slower than the
+	// server waits.
+	quick, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
 	}
-	without := permissions.ReplaceAllString(out.String(), "")
-	if strings.Contains(without, "permissions") || without == out.String() {
+	text := strings.ReplaceAll(out.String(), string(hash), string(quick))
+	if w == both {
+		return text
+	}
+	without := permissions.ReplaceAllString(text, "")
+	if strings.Contains(without, "permissions") || without == text {
 		t.Fatal("the permissions were not taken out")
 	}
 	return without
