@@ -27,8 +27,9 @@ const (
 	// parkLimit is how long one attempt to park may take.
 	parkLimit = 6 * time.Second
 	// maxDeliveries is the delivery at which a command that never came to an end
-	// is suspected of bringing down whoever handles it.
-	maxDeliveries = 5
+	// is suspected of bringing down whoever handles it. Processes that die for
+	// another reason count too, so it is far more than chance brings about.
+	maxDeliveries = 12
 )
 
 // Queue is what the commands need of their queue. It is eventstore.Commands.

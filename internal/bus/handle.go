@@ -141,7 +141,8 @@ func answered(err error) bool {
 
 // suspected ends a message that was delivered too often: it is taken for one
 // that brings down whoever handles it. Unless nothing works now, or has not
-// until now: then that explains it, and it is to be handled like any other.
+// until now, or its id has an outcome, so that it did come to an end: then that
+// explains it, and it is to be handled like any other.
 func (r *running) suspected(d delivery) (end string, done bool, err error) {
 	if ill := r.works(d); ill != nil {
 		if err := r.hold(d, ill, func() error { return r.works(d) }); err != nil {
@@ -149,6 +150,19 @@ func (r *running) suspected(d delivery) (end string, done bool, err error) {
 		}
 		return "", false, nil
 	}
+	if r.hasOutcome(d) {
+		return "", false, nil
+	}
 	end, err = r.park(d, undecided(parkTooManyDeliveries, fmt.Sprintf("it was delivered %d times and never came to an end", d.deliveries)))
 	return end, true, err
+}
+
+// hasOutcome reports whether an outcome was kept for the id of d, which nobody could
+// acknowledge.
+func (r *running) hasOutcome(d delivery) bool {
+	in := d.incoming()
+	ctx, cancel := context.WithTimeout(r.ctx, worksLimit)
+	defer cancel()
+	_, ok, err := r.c.w.Known(ctx, events.EnterpriseID(in.origin.enterprise), events.CommandID(in.header.commandID))
+	return err == nil && ok
 }

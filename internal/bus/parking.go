@@ -120,7 +120,7 @@ func (p *Parking) Show(ctx context.Context, seq events.Seq) (Unparked, error) {
 		return Unparked{}, err
 	}
 	out, err := p.outcome(ctx, c.Enterprise, c.CommandID)
-	return Unparked{Command: c, Outcome: out}, err
+	return Unparked{Command: c, Done: c.Settled, Outcome: out}, err
 }
 
 // Retry has a parked command handled once more, with its id and on behalf of

@@ -8,12 +8,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/events"
 )
 
 // Writer carries commands out. It is command.Handler.
 type Writer interface {
 	Handle(ctx context.Context, req command.Request) (command.Receipt, error)
 	Conclude(ctx context.Context, c command.Conclusion) (command.Outcome, error)
+	Known(ctx context.Context, ent events.EnterpriseID, id events.CommandID) (command.Outcome, bool, error)
 }
 
 // Options are what everything on the bus is given.

@@ -96,6 +96,26 @@ func (h *Handler) find(ctx context.Context, o *order) (out Outcome, ok bool, err
 	return out, err == nil, err
 }
 
+// Known returns the outcome that was kept for an id, and changes nothing; ok is
+// false when there is none, which does not say that nothing was done under it. An
+// error wraps ErrUnavailable, or is a *domain.Error: enterprise or id are none.
+func (h *Handler) Known(ctx context.Context, ent events.EnterpriseID, id events.CommandID) (out Outcome, ok bool, err error) {
+	if ent, err = events.ParseEnterpriseID(string(ent)); err != nil {
+		return Outcome{}, false, idFault("enterprise", err)
+	}
+	if _, err = events.ParseCommandID(string(id)); err != nil {
+		return Outcome{}, false, idFault("command_id", err)
+	}
+	data, ok, err := h.outcomes.Find(ctx, ent, id)
+	if err == nil && ok {
+		out, err = parseOutcome(data)
+	}
+	if err != nil {
+		return Outcome{}, false, fmt.Errorf("%w: looking for the outcome of %s: %w", ErrUnavailable, id, err)
+	}
+	return out, ok, nil
+}
+
 // keep stores out unless there is an outcome already, and returns the one that
 // stands. An error means perhaps kept.
 func (h *Handler) keep(ctx context.Context, o *order, out Outcome) (stands Outcome, ours bool, err error) {

@@ -18,12 +18,24 @@ func (h *Handler) ensure(ctx context.Context, e *entry) (fresh bool, err error) 
 	switch {
 	case e.state == nil:
 		return true, h.load(ctx, e)
-	case e.behind:
-		_, err := h.refresh(ctx, e)
+	case e.behind, e.shared > 0:
+		moved, err := h.refresh(ctx, e)
+		switch {
+		case e.shared == 0:
+		case moved:
+			e.shared = sharing
+		default:
+			e.shared--
+		}
 		return true, err
 	}
 	return false, nil
 }
+
+// sharing is for how many commands an enterprise counts as one that another
+// process writes to as well, after that has been seen. To ask for the end of the
+// log beforehand costs less than an append that is refused.
+const sharing = 16
 
 // errOtherLog says that a log does not have the event with which a state ends:
 // it was restored from a backup, or made anew.

@@ -95,7 +95,7 @@ func TestDecide_isKeptWithTheCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := shown(t, parked, want.Seq)
-	want.Body, want.Decision = want.Body[:4<<10], &d
+	want.Body, want.Decision, want.Settled = want.Body[:4<<10], &d, true
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
