@@ -55,9 +55,9 @@ func (e *SettingsError) Error() string {
 }
 
 // compare lists the settings of got that are not those of want. What may differ
-// is left out: a higher limit, more replicas, description, placement, compression
-// on one server, the number of partitions, and the duplicate window of a stream
-// whose messages carry no id for it.
+// is left out: a higher limit, more replicas, description, placement, compression,
+// the number of partitions, and the duplicate window of a stream whose messages
+// carry no id for it.
 func compare(got, want jetstream.StreamConfig) []Fault {
 	var faults []Fault
 	add := func(setting, is, must string) {
@@ -75,9 +75,6 @@ func compare(got, want jetstream.StreamConfig) []Fault {
 	if want.Duplicates != 0 && got.Duplicates != want.Duplicates {
 		add("duplicate_window", age(got.Duplicates), age(want.Duplicates))
 	}
-	if packed(got) {
-		add("compression", got.Compression.String(), fmt.Sprintf("%s, as there are replicas (run: nats stream edit %s --compression none)", jetstream.NoCompression, want.Name))
-	}
 	if got.MaxBytes <= 0 {
 		add("max_bytes", "unlimited", "set, for example "+size(want.MaxBytes))
 	}
@@ -90,8 +87,9 @@ func compare(got, want jetstream.StreamConfig) []Fault {
 // packed reports whether a stream with replicas is compressed. With sync_interval
 // "always" nats-server 2.15 (#8447) cuts the last block of such a stream when it
 // starts after a kill, compresses it in the background and goes on to write into
-// it: the replica then has lost what it held, and says so when it comes to lead.
-// A stream on one server is not concerned, and may be compressed or not.
+// it: the replica then has lost what it held, and says so when it comes to lead
+// (ADR 0028). A stream on one server is not concerned, and may be compressed or
+// not.
 func packed(c jetstream.StreamConfig) bool {
 	return c.Replicas > 1 && c.Compression != jetstream.NoCompression
 }

@@ -123,7 +123,8 @@ func (o StreamOptions) streams() []jetstream.StreamConfig {
 }
 
 // Ensure makes the streams that are missing and verifies those that are there.
-// It raises limits that are below what o asks for and lowers none. A stream
+// It raises limits that are below what o asks for and lowers none, and ends the
+// compression of streams with replicas. A stream
 // with a wrong setting, a newer format or too few replicas is a *SettingsError
 // that names all that is wrong: somebody must act, trying again does not help.
 // Any other error is worth trying again.
@@ -180,6 +181,11 @@ func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamCo
 		return nil, unavailable(err)
 	}
 	got := stream.CachedInfo().Config
+	if packed(got) {
+		if got, err = unpack(ctx, js, got, log); err != nil {
+			return nil, err
+		}
+	}
 	if faults := compare(got, want); len(faults) > 0 {
 		return faults, nil
 	}
@@ -190,6 +196,17 @@ func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamCo
 		return raise(ctx, js, got, want, log)
 	}
 	return nil, nil
+}
+
+// unpack ends the compression of a stream, online. Blocks that are compressed stay
+// so and are read as before; what is written from now on is not.
+func unpack(ctx context.Context, js jetstream.JetStream, got jetstream.StreamConfig, log *slog.Logger) (jetstream.StreamConfig, error) {
+	got.Compression = jetstream.NoCompression
+	if _, err := js.UpdateStream(ctx, got); err != nil {
+		return got, unavailable(err)
+	}
+	log.Warn("stream is not compressed any more: with replicas that is not safe", "stream", got.Name)
+	return got, nil
 }
 
 // raise gives a stream more room, online.
