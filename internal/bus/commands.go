@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -64,6 +65,7 @@ type Commands struct {
 	pause   time.Duration // holdPause; tests have less
 	gone    chan struct{} // holds one element when a stream was found to be gone
 	wanted  chan int      // partitions, when there are others than Run was given
+	found   atomic.Int64  // partitions, for Run when it begins again; 0: Tend has not looked
 }
 
 // NewCommands returns what carries out the commands of the queue q with w. Run

@@ -103,7 +103,7 @@ func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Conte
 		switch {
 		case ill == nil && errors.Is(err, eventstore.ErrFull):
 			ill = err // there is no room for this one
-		case ill == nil && r.c.failing.doubtful(ent, start):
+		case ill == nil && r.c.failing.doubtful(ent, start) && !known:
 			if doubted.IsZero() {
 				doubted = start
 			}

@@ -76,8 +76,9 @@ type process struct {
 	handler  *command.Handler
 	nc       *nats.Conn
 	reg      *prometheus.Registry
-	stop     func() // and waits for its end
-	kill     func() // cuts its connections, without a word
+	stop     func()       // and waits for its end
+	kill     func()       // cuts its connections, without a word
+	ended    <-chan error // what Run came to
 }
 
 // parts are what a process is made of; tests put something else in their place.
@@ -132,8 +133,12 @@ func (w *world) start(change ...func(*parts)) *process {
 // run runs the process until the test ends or stop is called.
 func (p *process) run(cut func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- p.commands.Run(ctx, p.w.bus.Partitions) }()
+	ended, partitions := make(chan error, 1), p.w.bus.Partitions
+	p.ended = ended
+	go func() {
+		defer close(ended)
+		ended <- p.commands.Run(ctx, partitions)
+	}()
 	var killed atomic.Bool
 	p.stop = sync.OnceFunc(func() {
 		cancel()

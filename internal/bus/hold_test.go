@@ -221,6 +221,22 @@ func TestTend_makesStreamsAgain(t *testing.T) {
 	})
 }
 
+// divide gives the queue so many partitions, as an operator does.
+func (w *world) divide(n int) {
+	w.t.Helper()
+	js := testkit.JetStream(w.t, w.nc)
+	stream, err := js.Stream(w.t.Context(), eventstore.CommandsStream)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c := stream.CachedInfo().Config
+	c.SubjectTransform.Destination = strings.Replace(c.SubjectTransform.Destination, fmt.Sprintf("partition(%d,", w.bus.Partitions), fmt.Sprintf("partition(%d,", n), 1)
+	if _, err := js.UpdateStream(w.t.Context(), c); err != nil {
+		w.t.Fatal(err)
+	}
+	w.bus.Partitions = n
+}
+
 // An operator gives the queue fewer or more partitions while it is used.
 func TestTend_followsThePartitionsOfTheStream(t *testing.T) {
 	w := single(t)
@@ -229,21 +245,7 @@ func TestTend_followsThePartitionsOfTheStream(t *testing.T) {
 		t.Helper()
 		p.commands.tend(t.Context(), w.ensure, nil)
 	}
-	js := testkit.JetStream(t, w.nc)
-	partitions := func(n int) {
-		t.Helper()
-		stream, err := js.Stream(t.Context(), eventstore.CommandsStream)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := stream.CachedInfo().Config
-		c.SubjectTransform.Destination = strings.Replace(c.SubjectTransform.Destination, fmt.Sprintf("partition(%d,", w.bus.Partitions), fmt.Sprintf("partition(%d,", n), 1)
-		if _, err := js.UpdateStream(t.Context(), c); err != nil {
-			t.Fatal(err)
-		}
-		w.bus.Partitions = n
-	}
-	partitions(32)
+	w.divide(32)
 	tend()
 	for i := range 64 {
 		ent := fmt.Sprint("ent-", i)
@@ -254,7 +256,7 @@ func TestTend_followsThePartitionsOfTheStream(t *testing.T) {
 	for i := range 64 {
 		w.publish(fmt.Sprintf("ent-%d.AddPeer", i), "c1", addition("Berlin"))
 	}
-	partitions(4)
+	w.divide(4)
 	p = w.start()
 	tend()
 	w.idle()

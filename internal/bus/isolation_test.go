@@ -183,3 +183,28 @@ func TestTwoProcesses_shareABacklog(t *testing.T) {
 		}
 	})
 }
+
+// Two enterprises that are known to fail, each with a backlog, and nobody else
+// gives commands: that others fail too is no reason to doubt it once more.
+func TestIsolation_knownFailuresAreNotDoubtedAgain(t *testing.T) {
+	w := single(t)
+	sick := []string{"sick-ent", w.besides("sick-ent", false)}
+	p := w.start(allIsWell, hooking(func(context.Context, command.Request) error { return command.ErrUnavailable }))
+	for _, ent := range sick {
+		p.commands.failing.failed(events.EnterpriseID(ent), 0)
+	}
+	start := time.Now()
+	const backlog = 20
+	for i := range backlog {
+		for _, ent := range sick {
+			w.publish(ent+".AddPeer", fmt.Sprint("c", i), addition("Berlin"))
+		}
+	}
+	w.idle()
+	if took := time.Since(start); took > doubtFor/3 {
+		t.Errorf("it took %s", took)
+	}
+	if list := w.parked(); len(list) != 2*backlog {
+		t.Errorf("%d parked; want %d", len(list), 2*backlog)
+	}
+}

@@ -318,9 +318,10 @@ func (p *Parking) effective(ctx context.Context, c eventstore.ParkedCommand) (ti
 const pageOfEarlier = 200
 
 // mayHaveEffect reports whether a command that was parked for this reason may
-// have been carried out all the same: nobody heard of its end.
+// have been carried out all the same: nobody heard of its end. A stray may have
+// been at work when its partition was taken away, and its acknowledgement lost.
 func mayHaveEffect(reason string) bool {
-	return reason == parkNotHandled || reason == parkTooManyDeliveries || reason == parkPanicked
+	return reason == parkNotHandled || reason == parkTooManyDeliveries || reason == parkPanicked || reason == parkStray
 }
 
 // isReaction reports whether c follows from an event: everything else that is

@@ -235,6 +235,7 @@ func TestParking_retryIsRefusedWhereItCouldDoHarm(t *testing.T) {
 		{"an outcome", almost, parked(func(c *eventstore.ParkedCommand) { c.CommandID = "done" }), "has an outcome"},
 		{"old and not handled", over, parked(because(parkNotHandled)), "may have taken effect"},
 		{"old and delivered too often", over, parked(because(parkTooManyDeliveries)), "may have taken effect"},
+		{"old and of no partition", over, parked(because(parkStray)), "may have taken effect"},
 		{"old and panicked", over, parked(because(parkPanicked)), "may have taken effect"},
 	} {
 		_, err := c.parking.Retry(t.Context(), c.at, "ops", "")

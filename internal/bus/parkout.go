@@ -31,23 +31,27 @@ func undecided(reason, detail string) parking {
 // park puts a message aside and returns its end. As long as that cannot be done
 // the message is held; without any room, what is not dear is given up.
 func (r *running) park(d delivery, p parking) (string, error) {
-	for {
+	end := endParked
+	try := func() error {
 		r.progress(d)
 		err := r.c.putAside(r.ctx, d, p)
 		switch {
-		case err == nil:
-			return endParked, nil
 		case errors.Is(err, eventstore.ErrFull) && !p.dear:
 			r.c.metrics.lost.Inc()
 			r.c.often.error("what was no command could not be parked: there is no room", append(d.attrs(d.incoming(), err), slog.String("reason", p.reason))...)
-			return endLost, nil
+			end = endLost
+			return nil
 		case errors.Is(err, eventstore.ErrNoStream):
 			r.c.missing()
 		}
-		if err := r.hold(d, err, func() error { return nil }); err != nil {
+		return err
+	}
+	if err := try(); err != nil {
+		if err := r.hold(d, err, try); err != nil {
 			return endReleased, err
 		}
 	}
+	return end, nil
 }
 
 // putAside parks a message once.

@@ -49,6 +49,8 @@ func (r *Reactions) Run(ctx context.Context) error {
 		err = fmt.Errorf("%w: the connection is closed", errEnded)
 	case ended := <-via.ended:
 		err = fmt.Errorf("%w: the router ended: %w", errEnded, ended)
+	case <-via.refused:
+		err = fmt.Errorf("%w: %w", errEnded, errRefused)
 	}
 	cancel()
 	via.stop()

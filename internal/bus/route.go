@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	watermillnats "github.com/ThreeDotsLabs/watermill-nats/v2/pkg/nats"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go"
+
+	"github.com/peering/peering/internal/eventstore"
 )
 
 // routing is what a route is made of.
@@ -32,6 +35,7 @@ type route struct {
 	stopping   chan struct{} // closed when no more is taken
 	closed     chan struct{} // closed when the connection is
 	ended      chan error    // the end of the router
+	refused    chan struct{} // holds one element when the server refused a subscription
 	work       group         // what is handled
 	cancel     context.CancelFunc
 	//nolint:containedctx // the router's, which outlives the start of further handlers
@@ -41,7 +45,7 @@ type route struct {
 // newRoute connects and makes the router. Middleware and handlers come next, and
 // then open.
 func newRoute(connect func(string, ...nats.Option) (*nats.Conn, error), w routing) (*route, error) {
-	r := &route{routing: w, stopping: make(chan struct{}), closed: make(chan struct{}), ended: make(chan error, 1)}
+	r := &route{routing: w, stopping: make(chan struct{}), closed: make(chan struct{}), ended: make(chan error, 1), refused: make(chan struct{}, 1)}
 	var once sync.Once
 	nc, err := connect(w.name,
 		nats.DrainTimeout(drainTimeout),
@@ -144,11 +148,34 @@ func (g *group) within(d time.Duration) bool {
 	}
 }
 
+// refusedPause is how long after the server refused a subscription everything is
+// begun anew: nothing else brings back what was refused for a while.
+const refusedPause = 5 * time.Second
+
+// isRefused reports whether err says that the server refused a subscription, or
+// took it away, on a subject that begins with root.
+func isRefused(err error, root string) bool {
+	return errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), "Subscription to \""+root)
+}
+
+// signal puts an element into ch unless there is one, after d.
+func signal(ch chan<- struct{}, d time.Duration) {
+	time.AfterFunc(d, func() {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	})
+}
+
 // trouble logs what goes wrong on the connection. Headers that cannot be read
 // are not: whoever sends a message makes them, and it is dealt with.
 func (r *route) trouble(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrBadHeaderMsg) {
 		return
+	}
+	if isRefused(err, eventstore.DeliverRoot) {
+		signal(r.refused, refusedPause)
 	}
 	subject := ""
 	if sub != nil {

@@ -59,6 +59,7 @@ type RPC struct {
 	outcomes OutcomeFinder
 	version  string
 	o        Options
+	often    *limited // what hostile input could repeat
 	metrics  *requestMetrics
 
 	patience, limit time.Duration // requestPatience and requestTime
@@ -68,7 +69,7 @@ type RPC struct {
 func NewRPC(w requestWriter, outcomes OutcomeFinder, version string, o Options) *RPC {
 	o = o.withDefaults()
 	return &RPC{
-		writer: w, outcomes: outcomes, version: version, o: o, metrics: newRequestMetrics(o.Metrics),
+		writer: w, outcomes: outcomes, version: version, o: o, often: newLimited(o.Logger), metrics: newRequestMetrics(o.Metrics),
 		patience: requestPatience, limit: requestTime,
 	}
 }
@@ -77,7 +78,8 @@ func NewRPC(w requestWriter, outcomes OutcomeFinder, version string, o Options) 
 // those that are at work, tells the others that it stops, and returns nil. Other
 // outages than the end of the connection pass by themselves.
 func (r *RPC) Run(ctx context.Context) error {
-	nc, err := r.o.Connect("bus requests")
+	refused := make(chan struct{}, 1)
+	nc, err := r.o.Connect("bus requests", nats.ErrorHandler(r.trouble(refused)))
 	if err != nil {
 		return fmt.Errorf("bus: connecting for requests: %w", err)
 	}
@@ -100,6 +102,8 @@ func (r *RPC) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-closed:
+		case <-refused:
+			err = fmt.Errorf("bus: requests: %w", errRefused)
 		}
 	}
 	byItself := nc.IsClosed() && ctx.Err() == nil
@@ -111,10 +115,25 @@ func (r *RPC) Run(ctx context.Context) error {
 	if byItself {
 		return errors.New("bus: the connection of requests was closed")
 	}
-	if err := nc.FlushTimeout(farewell); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("bus: sending the last answers: %w", err)
+	if flush := nc.FlushTimeout(farewell); flush != nil && ctx.Err() == nil && err == nil {
+		return fmt.Errorf("bus: sending the last answers: %w", flush)
 	}
-	return nil
+	return err
+}
+
+// trouble returns what logs what goes wrong on the connection, and signals when
+// the server refuses requests to be received.
+func (r *RPC) trouble(refused chan<- struct{}) nats.ErrHandler {
+	return func(_ *nats.Conn, sub *nats.Subscription, err error) {
+		if isRefused(err, requestsRoot) || isRefused(err, lookupRoot) {
+			signal(refused, refusedPause)
+		}
+		subject := ""
+		if sub != nil {
+			subject = sub.Subject
+		}
+		r.often.warn("trouble on the connection of requests", slog.String("subject", subject), slog.Any("err", err))
+	}
 }
 
 // server is an RPC on its connection.

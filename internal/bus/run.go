@@ -23,14 +23,19 @@ const (
 // errEnded says that the router or its connection ended and nobody asked for it.
 var errEnded = errors.New("bus: not followed any more")
 
+// errRefused says that the server refused a subscription. The connection stays as
+// it is then, and the subscription is dead, also when the right is given back.
+var errRefused = errors.New("the server refused a subscription: see the permissions of this user")
+
 // Run carries out commands until ctx ends. Then it takes no more of them at once,
 // finishes what it was delivered, and returns nil; what is held goes to another
-// process. partitions is how many the queue has; when Tend finds more, they are
-// followed too.
+// process. partitions is how many the queue has; when Tend finds or has found
+// more, they are followed too.
 //
-// An error means that the connection could not be made, or that it or the router
-// ended by itself. Trying again may help.
+// An error means that the connection could not be made, that it or the router
+// ended by itself, or that the server refuses a partition. Trying again may help.
 func (c *Commands) Run(ctx context.Context, partitions int) error {
+	partitions = max(partitions, int(c.found.Load()))
 	r, err := c.start(partitions)
 	if err != nil {
 		return err
@@ -52,6 +57,9 @@ func (c *Commands) Run(ctx context.Context, partitions int) error {
 		case err := <-r.ended:
 			r.stop()
 			return fmt.Errorf("%w: the router ended: %w", errEnded, err)
+		case <-r.refused:
+			r.stop()
+			return fmt.Errorf("%w: %w", errEnded, errRefused)
 		}
 	}
 }

@@ -45,3 +45,19 @@ func TestRun_carriesOutCommandsInTheirOrder(t *testing.T) {
 		}
 	})
 }
+
+// What Tend found counts when Run begins again, and not what there was at first.
+func TestRun_beginsAgainWithThePartitionsThatTendFound(t *testing.T) {
+	w := single(t)
+	p := w.start()
+	before := w.bus.Partitions
+	w.divide(2 * before)
+	p.commands.tend(t.Context(), w.ensure, nil)
+	testkit.Eventually(t, "Run to have heard of it", func() bool { return len(p.commands.wanted) == 0 })
+	p.stop()
+	w.bus.Partitions = before // as whoever begins again knows it
+	p.run(func() {})
+	for i := range 64 {
+		w.register(fmt.Sprint("ent-", i))
+	}
+}

@@ -55,6 +55,7 @@ func (c *Commands) tend(ctx context.Context, ensure func(context.Context) (event
 		failed("streams", err)
 		return
 	}
+	c.found.Store(int64(found.Partitions))
 	select {
 	case <-c.wanted: // an older number
 	default:

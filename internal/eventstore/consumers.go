@@ -27,7 +27,8 @@ const (
 const AckWait = 11 * time.Second
 
 const (
-	deliverRoot      = "peering.deliver."
+	// DeliverRoot is what the subjects begin with on which consumers deliver.
+	DeliverRoot      = "peering.deliver."
 	commandsConsumer = "commands-"
 	// ReactionsConsumer is the consumer whose position is how far events have
 	// been reacted to.
@@ -37,13 +38,13 @@ const (
 // CommandDelivery is the subject on which the commands of a partition are
 // delivered, to one member of CommandGroup at a time and one by one.
 func CommandDelivery(partition int) string {
-	return deliverRoot + "commands." + strconv.Itoa(partition)
+	return DeliverRoot + "commands." + strconv.Itoa(partition)
 }
 
 // ReactionDelivery is the subject on which the events of all configurations are
 // delivered, to one member of ReactionGroup at a time and one by one, in the
 // order of the log.
-const ReactionDelivery = deliverRoot + ReactionsConsumer
+const ReactionDelivery = DeliverRoot + ReactionsConsumer
 
 // Bus is what EnsureBus has found or made.
 type Bus struct {
