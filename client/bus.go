@@ -157,40 +157,77 @@ func isToken(s string) bool {
 }
 
 // The reasons for which a try ends early.
-var errConnectionLost = errors.New("the connection was lost before the answer came")
+var (
+	errConnectionLost = errors.New("the connection was lost before the answer came")
+	errDenied         = errors.New("the server does not let this user publish there")
+)
+
+// deniedEvery is how soon it is noticed that the server does not let us publish.
+const deniedEvery = 20 * time.Millisecond
 
 // ask sends m once and returns the answer. It does not wait for an answer to
-// what was sent on a connection that is gone. sent is false when nobody can have
-// got m.
+// what was sent on a connection that is gone, or what the server refused. sent is
+// false when nobody can have got m.
 func (b *Bus) ask(ctx context.Context, m *nats.Msg) (answer *nats.Msg, sent bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	bounded, done := context.WithTimeout(ctx, b.timeout)
 	lost := b.nc.StatusChanged(nats.RECONNECTING, nats.CLOSED)
+	before := b.nc.LastError()
+	denied := func() bool { return b.denied(m.Subject, before) }
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
-		select {
-		case <-lost:
-			cancel(errConnectionLost)
-		case <-bounded.Done():
+		if err := watch(bounded, lost, denied); err != nil {
+			cancel(err)
 		}
 	}()
 	answer, err = b.nc.RequestMsgWithContext(bounded, m)
 	done()
 	<-watching
 	b.nc.RemoveStatusListener(lost)
-	if err != nil && errors.Is(context.Cause(ctx), errConnectionLost) && !unsent(err) {
+	switch {
+	case err == nil || unsent(err):
+	case denied():
+		err = errDenied
+	case errors.Is(context.Cause(ctx), errConnectionLost):
 		err = errConnectionLost
 	}
 	cancel(nil)
 	return answer, !unsent(err), err
 }
 
-// unsent reports whether an error of nats.go means that nobody got the message.
+// watch returns why there is no use in waiting any longer, nil when ctx ends.
+func watch(ctx context.Context, lost <-chan nats.Status, denied func() bool) error {
+	t := time.NewTicker(deniedEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-lost:
+			return errConnectionLost
+		case <-t.C:
+			if denied() {
+				return errDenied
+			}
+		}
+	}
+}
+
+// denied reports whether the server said that we may not publish to subject,
+// after it had said the error before. It says so beside the request, which then
+// ends without an answer.
+func (b *Bus) denied(subject string, before error) bool {
+	err := b.nc.LastError()
+	return errors.Is(err, nats.ErrPermissionViolation) && err != before && //nolint:errorlint // that very one
+		strings.Contains(err.Error(), `Publish to "`+subject+`"`)
+}
+
+// unsent reports whether the error of a try means that nobody got the message.
 func unsent(err error) bool {
 	for _, e := range []error{
 		nats.ErrNoResponders, nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed, nats.ErrConnectionDraining,
-		nats.ErrMaxPayload, nats.ErrBadSubject, nats.ErrHeadersNotSupported,
+		nats.ErrMaxPayload, nats.ErrBadSubject, nats.ErrHeadersNotSupported, errDenied,
 	} {
 		if errors.Is(err, e) {
 			return true

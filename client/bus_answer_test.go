@@ -1,11 +1,8 @@
 package client_test
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -193,57 +190,6 @@ func TestWaitOutcome_believesWhatIsKept(t *testing.T) {
 	}
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("it took %s: what is heard is a reason to look at once", took)
-	}
-}
-
-// TestBus_whatTheServerDoesNotAllowIsNotTriedAgain: the server says so beside the
-// request, and nobody else answers it.
-func TestBus_whatTheServerDoesNotAllowIsNotTriedAgain(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		conn, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		strict(conn)
-	}()
-	nc, err := nats.Connect("nats://"+l.Addr().String(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := client.NewBus(nc, client.WithBusTimeout(100*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = b.Publish(t.Context(), "acme", berlin())
-	var unknown *client.UnknownError
-	if errors.As(err, &unknown) || client.Code(err) != client.CodeForbidden {
-		t.Errorf("got %#v", err)
-	}
-	nc.Close()
-	<-served
-}
-
-// strict is a NATS server that lets nobody publish.
-func strict(conn net.Conn) {
-	fmt.Fprint(conn, `INFO {"server_id":"x","version":"2.15.2","headers":true,"max_payload":1048576}`+"\r\n")
-	lines := bufio.NewScanner(conn)
-	for lines.Scan() {
-		verb, rest, _ := strings.Cut(lines.Text(), " ")
-		switch verb {
-		case "PING":
-			fmt.Fprint(conn, "PONG\r\n")
-		case "HPUB":
-			subject, _, _ := strings.Cut(rest, " ")
-			fmt.Fprintf(conn, "-ERR 'Permissions Violation for Publish to %q'\r\n", subject)
-		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -116,17 +115,10 @@ func (b *Bus) try(ctx context.Context, m *nats.Msg, read func(*nats.Msg) verdict
 			e.Detail += ": " + last.Error()
 		}
 		return verdict{err: e, undone: true}
-	case b.denied(m.Subject):
+	case errors.Is(err, errDenied):
 		return verdict{err: refused(CodeForbidden, "", "the server does not let this user publish to "+m.Subject), undone: true, final: true}
 	}
 	return verdict{err: noAnswer(err), undone: !sent, final: !sent}
-}
-
-// denied reports whether the server said that we may not publish to subject. It
-// says so beside the request, which then ends without an answer.
-func (b *Bus) denied(subject string) bool {
-	err := b.nc.LastError()
-	return errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), `Publish to "`+subject+`"`)
 }
 
 // serviceFailed reads the answer of a service that has no result.

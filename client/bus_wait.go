@@ -26,15 +26,21 @@ const (
 // err is nil when the command was accepted, and the *Error of the outcome when it
 // was rejected or failed. It is an *UnknownError when ctx ends before there is an
 // outcome: the command waits, or it was parked and an operator decides, or there
-// never was one of that id. Any other *Error means that id or ent cannot exist.
+// never was one of that id. Any other *Error means that id or ent cannot exist, or
+// with CodeForbidden that outcomes of ent are not for this user.
 func (b *Bus) WaitOutcome(ctx context.Context, ent EnterpriseID, id string) (Outcome, error) {
 	out := Outcome{CommandID: id}
 	if e := address(ent, id); e != nil {
 		return out, e
 	}
 	place := strings.ToLower(string(ent)) + "." + id
-	told := make(chan *nats.Msg, 1)
-	sub, err := b.nc.ChanSubscribe(outcomesRoot+place, told)
+	told := make(chan struct{}, 1)
+	sub, err := b.nc.Subscribe(outcomesRoot+place, func(*nats.Msg) {
+		select {
+		case told <- struct{}{}:
+		default: // once is enough
+		}
+	})
 	if err != nil {
 		return out, &UnknownError{ID: id, Err: noAnswer(err)}
 	}
@@ -49,6 +55,8 @@ func (b *Bus) WaitOutcome(ctx context.Context, ent EnterpriseID, id string) (Out
 		switch {
 		case found:
 			return got, got.Err()
+		case e != nil && e.Code == CodeForbidden:
+			return out, e
 		case ctx.Err() != nil:
 			return out, &UnknownError{ID: id, Err: noOutcome(ctx, last)}
 		case b.nc.IsClosed():
@@ -86,7 +94,7 @@ func (b *Bus) lookUp(ctx context.Context, place string) (out Outcome, found bool
 // listen waits until it is time to look, and reports whether somebody spoke of an
 // outcome. That is a reason to look and no more: what is published is heard also
 // when it is not kept, because another outcome stands.
-func listen(ctx context.Context, told <-chan *nats.Msg, connected <-chan nats.Status, wait time.Duration) bool {
+func listen(ctx context.Context, told <-chan struct{}, connected <-chan nats.Status, wait time.Duration) bool {
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {

@@ -146,7 +146,8 @@ func TestNATSForServices_programsDoNotDoAnothersWork(t *testing.T) {
 	for user, subjects := range map[string][]string{
 		"api": {"peering.events.acme.status.p1", "peering.samples.acme.p1", "peering.deliver.commands.0", "$JS.API.STREAM.DELETE.PEERING_EVENTS", "$JS.API.STREAM.PURGE.PEERING_EVENTS"},
 		"projector": {
-			"peering.events.acme.status.p1", "peering.samples.acme.p1", "peering.deliver.commands.0", "peering.decided.acme.1",
+			"peering.events.acme.status.p1", "peering.samples.acme.p1", "peering.deliver.commands.0",
+			"peering.commands.acme.AddPeer", "peering.decided.acme.1", "peering.unsettled.1",
 			"$JS.API.STREAM.DELETE.PEERING_COMMANDS", "$JS.API.STREAM.MSG.DELETE.PEERING_OUTCOMES",
 		},
 		"prober": {
