@@ -2,6 +2,7 @@ package archtest
 
 import (
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -136,10 +137,34 @@ func TestCheck_house(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { expect(t, check(t, "-- "+tt.path+" --\n"+tt.src), tt.want) })
 	}
-	t.Run("a test that skips itself", func(t *testing.T) {
-		expect(t, check(t, "-- client/doc.go --\n"+source("client")+
-			"-- client/x_test.go --\npackage client\nfunc f(t T) { t.Skipf(\"\") }\n"), "skips a test")
-	})
+}
+
+// TestCheck_onlyAbsentSkips: whatever the value is called, in tests and in what
+// they are made of; a method of our own by that name is another thing.
+func TestCheck_onlyAbsentSkips(t *testing.T) {
+	const refused = "skips a test"
+	// METHOD stands for the name of the method, so that who searches the tests for
+	// skips finds none that is only an example.
+	tests := []struct{ name, path, code, want string }{
+		{"formatted", "client/x_test.go", "func f(t *testing.T) { t.METHODf(x) }", refused},
+		{"at once, under any name", "client/x_test.go", "func f(other *testing.T) { other.METHODNow() }", refused},
+		{"under any name", "client/x_test.go", "func f(sub testing.TB) { sub.METHOD(x) }", refused},
+		{"through a field", "client/x_test.go", "func f(w world) { w.t.METHOD(x) }", refused},
+		{"through a field of any name", "client/x_test.go", "type world struct{ under *testing.T }\nfunc (w world) f() { w.under.METHOD(x) }", refused},
+		{"embedded", "client/x_test.go", "type world struct{ *testing.T }\nfunc (w world) f() { w.T.METHOD(x) }", refused},
+		{"as a value", "client/x_test.go", "func f(t *testing.T) { stop := t.METHODNow; stop() }", refused},
+		{"in what tests are made of", "internal/testkit/x.go", "func f(t testing.TB) { t.METHOD(x) }", refused},
+		{"the one that may", "internal/testkit/absent.go", "func Absent(t testing.TB) { t.METHOD(x) }", ""},
+		{"something else", "client/x_test.go", "func f(list targets) { list.METHOD(3) }", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := path.Dir(tt.path)
+			code := strings.ReplaceAll(tt.code, "METHOD", "Skip")
+			expect(t, check(t, "-- "+dir+"/doc.go --\n"+source(path.Base(dir))+
+				"-- "+tt.path+" --\npackage "+path.Base(dir)+"\nimport \"testing\"\n"+code+"\n"), tt.want)
+		})
+	}
 }
 
 func TestCheck_passesOverWhatIsNotOfTheModule(t *testing.T) {
