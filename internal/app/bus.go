@@ -17,9 +17,10 @@ import (
 
 // busStreams is what the parts of the bus share once its streams are there.
 type busStreams struct {
-	queue  *eventstore.Commands
-	parked *eventstore.Parked
-	found  eventstore.Bus
+	queue    *eventstore.Commands
+	parked   *eventstore.Parked
+	position *eventstore.ReactionPosition
+	found    eventstore.Bus
 }
 
 // openBus makes and verifies the streams of the bus and their consumers.
@@ -42,7 +43,11 @@ func (p *process) openBus(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		p.bus.keep(&busStreams{queue, parked, found})
+		position, err := eventstore.NewReactionPosition(p.nc)
+		if err != nil {
+			return err
+		}
+		p.bus.keep(&busStreams{queue, parked, position, found})
 		return nil
 	})
 }
@@ -94,7 +99,9 @@ func (p *process) react(ctx context.Context) error {
 			return err
 		}
 	}
-	reactions := bus.NewReactions(writer, db.Directory(), tokens, b.parked, b.queue.Works, p.busOptions())
+	reactions := bus.NewReactions(bus.ReactionParts{
+		Orders: writer, Neighbours: db.Directory(), Tokens: tokens, Lot: b.parked, Position: b.position, Works: b.queue.Works,
+	}, p.busOptions())
 	return again(ctx, p.log, "reactions to events", reactions.Run)
 }
 

@@ -35,6 +35,9 @@ func (p *process) addChecks() {
 		p.health.add("probing", false, p.checkProbing)
 		p.health.add("samples", false, p.checkSamples)
 	}
+	if p.projects() {
+		p.health.add("reactions", false, p.checkReactions)
+	}
 	if p.decides() {
 		p.health.add("bus", true, p.checkBus)
 		p.health.add("probers", false, p.checkProbers)

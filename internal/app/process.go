@@ -44,6 +44,7 @@ type process struct {
 	tables  *promise[*readmodel.DB]
 	writer  *promise[*command.Handler]
 	bus     *promise[*busStreams]
+	reacted reacted
 	tokens  *promise[*access.Keeper]
 	demoEnd *promise[events.Seq] // its last event
 	late    lateBackends

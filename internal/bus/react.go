@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,6 +23,12 @@ const (
 	// lookLimit is how long one attempt to find out whom a change concerns, or to
 	// revoke tokens, may take.
 	lookLimit = 5 * time.Second
+	// newerPause is how long a process keeps an event of a newer version of the
+	// program before it gives it back, perhaps to a process of that version.
+	newerPause = 2 * time.Minute
+	// noteEvery is after how many events from which nothing follows the position is
+	// kept.
+	noteEvery = 1000
 )
 
 // Neighbours knows whom a change of a server concerns. It is
@@ -40,6 +47,24 @@ type Orders interface {
 	Handle(ctx context.Context, req command.Request) (command.Receipt, error)
 }
 
+// Position keeps how far the log has been reacted to. It is
+// eventstore.ReactionPosition.
+type Position interface {
+	Keep(ctx context.Context, seq events.Seq) error
+}
+
+// ReactionParts are what Reactions work on.
+type ReactionParts struct {
+	Orders     Orders
+	Neighbours Neighbours
+	Tokens     Revoker
+	Lot        Lot
+	Position   Position
+	// Works returns nil when commands can be carried out in general. It is
+	// eventstore.Commands.Works.
+	Works func(context.Context) error
+}
+
 // Reactions are what follows from events (ADR 0026):
 //
 //   - When the server of an enterprise changes its hostname, address or version,
@@ -52,13 +77,10 @@ type Orders interface {
 // to one of them. An event is acknowledged when all that follows from it is
 // settled: carried out, found to be done, or parked for somebody to decide about.
 // What fails for one enterprise keeps no other from its own, nor the events
-// behind; when nothing works, the event is held until it does.
+// behind; when nothing works, the event is held until it does, and so is one of
+// a newer version of the program: what follows from it is not known here.
 type Reactions struct {
-	w       Orders
-	dir     Neighbours
-	tokens  Revoker
-	lot     Lot
-	ready   func(context.Context) error
+	ReactionParts
 	connect func(name string, opts ...nats.Option) (*nats.Conn, error)
 	log     *slog.Logger
 	often   *limited
@@ -67,20 +89,22 @@ type Reactions struct {
 	codec   events.Codec
 	now     func() time.Time
 	pause   time.Duration // holdPause; tests have less
+	newer   time.Duration // newerPause; tests have less
+	passed  atomic.Uint64 // events from which nothing follows
 }
 
-// NewReactions returns what reacts to events. Run does so. works returns nil
-// when commands can be carried out in general, as eventstore.Commands.Works does.
-func NewReactions(w Orders, dir Neighbours, tokens Revoker, lot Lot, works func(context.Context) error, o Options) *Reactions {
+// NewReactions returns what reacts to events. Run does so.
+func NewReactions(parts ReactionParts, o Options) *Reactions {
 	o = o.withDefaults()
 	return &Reactions{
-		w: w, dir: dir, tokens: tokens, lot: lot, ready: works, connect: o.Connect,
+		ReactionParts: parts, connect: o.Connect,
 		log: o.Logger, often: newLimited(o.Logger),
 		metrics: newReactionMetrics(o.Metrics),
 		failing: newFailing(time.Now),
 		codec:   events.NewCodec(events.Default()),
 		now:     time.Now,
 		pause:   holdPause,
+		newer:   newerPause,
 	}
 }
 
@@ -89,21 +113,51 @@ func NewReactions(w Orders, dir Neighbours, tokens Revoker, lot Lot, works func(
 // and the event is to be delivered again: what was done is not done twice.
 func (r *Reactions) react(ctx context.Context, m events.Message, deliveries uint64) error {
 	rec, err := r.codec.Decode(m)
-	if err != nil {
-		// Whoever may write to the log can write what is no event; it says nothing
-		// that could be followed, and what comes behind it must not wait.
-		r.metrics.ends.WithLabelValues(reactionUndecodable).Inc()
-		r.often.error("nothing follows from an event that cannot be read", slog.String("enterprise", string(entOf(m))),
-			slog.Uint64("stream_seq", uint64(m.Seq)), slog.Any("err", err))
-		return nil
-	}
-	if !causes(rec.Event) {
+	switch {
+	case err != nil:
+		return r.unreadable(ctx, m, err)
+	case !causes(rec.Event):
+		if r.passed.Add(1)%noteEvery == 0 {
+			r.note(ctx, m.Seq)
+		}
 		return nil
 	}
 	if e, ok := rec.Event.(events.EnterpriseServerChanged); ok {
-		return r.follow(ctx, rec, e, deliveries)
+		err = r.follow(ctx, rec, e, deliveries)
+	} else {
+		err = r.revoke(ctx, rec)
 	}
-	return r.revoke(ctx, rec)
+	if err == nil {
+		r.note(ctx, m.Seq)
+	}
+	return err
+}
+
+// note keeps the position. Without it, a consumer that is made in the place of a
+// lost one begins earlier, and what was done is found to be done.
+func (r *Reactions) note(ctx context.Context, seq events.Seq) {
+	if err := r.Position.Keep(ctx, seq); err != nil && ctx.Err() == nil {
+		r.often.warn("how far events have been reacted to could not be noted", slog.Uint64("stream_seq", uint64(seq)), slog.Any("err", err))
+	}
+}
+
+// unreadable ends an event that cannot be read. Whoever may write to the log can
+// write what is no event; it says nothing that could be followed, and what comes
+// behind it must not wait. One that a newer version of the program can read is
+// given back in a while.
+func (r *Reactions) unreadable(ctx context.Context, m events.Message, because error) error {
+	about := []slog.Attr{slog.String("enterprise", string(entOf(m))), slog.Uint64("stream_seq", uint64(m.Seq)), slog.Any("err", because)}
+	var why *events.DecodeError
+	if !errors.As(because, &why) || why.Kind == events.Malformed {
+		r.metrics.ends.WithLabelValues(reactionUndecodable).Inc()
+		r.often.error("nothing follows from an event that cannot be read", about...)
+		return nil
+	}
+	r.metrics.held.Inc()
+	defer r.metrics.held.Dec()
+	r.often.error("an event of a newer version of the program is held, and all behind it wait: upgrade the projectors", about...)
+	sleep(ctx, r.newer)
+	return errReleased
 }
 
 // causes reports whether anything follows from events of this kind. Whatever a
@@ -141,7 +195,7 @@ func (r *Reactions) follow(ctx context.Context, rec events.Recorded, e events.En
 	waited, err := r.until(ctx, func() (err error) {
 		inTime, cancel := context.WithTimeout(ctx, lookLimit)
 		defer cancel()
-		n, err = r.dir.Neighbours(inTime, rec.Enterprise, rec.Seq)
+		n, err = r.Neighbours.Neighbours(inTime, rec.Enterprise, rec.Seq)
 		return err
 	})
 	if err != nil {
@@ -157,7 +211,7 @@ func (r *Reactions) revoke(ctx context.Context, rec events.Recorded) error {
 		inTime, cancel := context.WithTimeout(ctx, lookLimit)
 		defer cancel()
 		by := access.Principal{Actor: reactor, Role: access.Admin}
-		revoked, err = r.tokens.RevokeAll(inTime, by, rec.Enterprise, rec.Time)
+		revoked, err = r.Tokens.RevokeAll(inTime, by, rec.Enterprise, rec.Time)
 		return err
 	})
 	if err != nil {
@@ -196,7 +250,7 @@ func (r *Reactions) until(ctx context.Context, do func() error) (waited bool, er
 func (r *Reactions) works(ctx context.Context) error {
 	inTime, cancel := context.WithTimeout(ctx, worksLimit)
 	defer cancel()
-	return r.ready(inTime)
+	return r.Works(inTime)
 }
 
 // released reports whether err says that this process stops.

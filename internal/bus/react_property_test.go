@@ -33,7 +33,7 @@ func newPair(t *rapid.T) *pair {
 	p := &pair{t: t, store: eventstore.NewMemory(events.NewCodec(events.Default())), byHand: map[string]bool{}}
 	p.handler = command.New(p.store, eventstore.NewMemoryOutcomes(), eventstore.NewMemorySnapshots(), command.Options{})
 	s := &stub{}
-	p.reactions = NewReactions(p.handler, p, s, s, s.works, Options{})
+	p.reactions = NewReactions(ReactionParts{p.handler, p, s, s, s, s.works}, Options{})
 	for _, ent := range []events.EnterpriseID{hq, partner} {
 		p.do(ent, domain.RegisterEnterprise{ID: string(ent), Description: "Test", Domain: string(ent) + ".example", Server: domain.Server{
 			Hostname: "a.example", Address: "192.0.2.1", Version: "9.1", Deployment: events.DeploymentStandard,

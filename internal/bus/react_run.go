@@ -66,11 +66,12 @@ func (r *Reactions) handle(ctx context.Context, via *route, msg *message.Message
 	}
 	m := eventIn(msg)
 	defer func() {
-		// Only what is before the first order can panic here: the event is given
-		// back, and parked by its orders when it is suspected.
+		// Only what is before the first order can panic here. The event is given
+		// back: it waits, and all behind it, for a program without that fault.
 		if v := recover(); v != nil {
 			r.often.error("reacting to an event panicked", slog.Uint64("stream_seq", uint64(m.Seq)),
 				slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+			sleep(ctx, r.pause)
 			err = errPanicked
 		}
 	}()

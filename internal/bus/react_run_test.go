@@ -175,7 +175,7 @@ func TestReactions_processesShareAndTakeOver(t *testing.T) {
 		var done atomic.Int64
 		middle := make(chan struct{})
 		slow := func(r *Reactions) {
-			r.w = slowOrders{w.handler, func() {
+			r.Orders = slowOrders{w.handler, func() {
 				if done.Add(1) == 20 {
 					close(middle)
 				}
@@ -225,7 +225,7 @@ func TestReactions_longOnesAreNotHandedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := make(chan struct{})
-	w.reacting(func(r *Reactions) { r.w = slowOrders{w.handler, func() { <-release }} })
+	w.reacting(func(r *Reactions) { r.Orders = slowOrders{w.handler, func() { <-release }} })
 	t.Cleanup(func() { close(release) }) // before the end is waited for
 	w.do(hq, domain.ChangeEnterpriseServer{Address: domain.Give("192.0.2.2")})
 	wait := time.After(progressEvery + testkit.Patience)

@@ -145,7 +145,7 @@ func (r *Reactions) attempt(ctx context.Context, limit time.Duration, req comman
 	}()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return r.w.Handle(ctx, req)
+	return r.Orders.Handle(ctx, req)
 }
 
 // park puts an order aside and returns its end. As long as that cannot be done
@@ -159,7 +159,7 @@ func (r *Reactions) park(ctx context.Context, req command.Request, p parking) (s
 	_, err = r.until(ctx, func() error {
 		inTime, cancel := context.WithTimeout(ctx, parkLimit)
 		defer cancel()
-		_, err := r.lot.Park(inTime, parkedOrder(req, body, p, r.now()))
+		_, err := r.Lot.Park(inTime, parkedOrder(req, body, p, r.now()))
 		if errors.Is(err, eventstore.ErrFull) && !p.dear {
 			r.often.error("what follows from an event was refused and could not be parked: there is no room",
 				append(about(req), slog.String("reason", p.reason), slog.String("detail", p.detail))...)

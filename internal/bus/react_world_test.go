@@ -93,7 +93,11 @@ func (w *deployment) reacting(change ...func(*Reactions)) (stop func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r := NewReactions(w.handler, w.db.Directory(), w.keeper, lot, w.working, Options{
+	position, err := eventstore.NewReactionPosition(nc)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := NewReactions(ReactionParts{w.handler, w.db.Directory(), w.keeper, lot, position, w.working}, Options{
 		Connect: func(name string, opts ...nats.Option) (*nats.Conn, error) {
 			return nats.Connect(w.url, append(eventstore.ConnectOptions(name, slog.New(slog.DiscardHandler)), opts...)...)
 		},
