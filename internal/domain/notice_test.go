@@ -37,18 +37,21 @@ func TestRaisePeerNotice_mergesUntilAcknowledged(t *testing.T) {
 		{"the first notice", "b", nil, changes{change("hostname", "a", "b")}, changes{change("hostname", "a", "b")}},
 		{
 			"from what the other side knows to what holds now", "c",
-			changes{change("hostname", "a", "b")}, changes{change("hostname", "b", "c")},
+			changes{change("hostname", "a", "b")},
+			changes{change("hostname", "b", "c")},
 			changes{change("hostname", "a", "c")},
 		},
 		{
 			"the event carries the whole notice", "b",
-			changes{change("hostname", "a", "b")}, changes{change("address", "1", "2")},
+			changes{change("hostname", "a", "b")},
+			changes{change("address", "1", "2")},
 			changes{change("hostname", "a", "b"), change("address", "1", "2")},
 		},
 		{"the same once more changes nothing", "b", changes{change("hostname", "a", "b")}, changes{change("hostname", "a", "b")}, nil},
 		{
 			"what came back to its start is still to be told", "a",
-			changes{change("hostname", "a", "b")}, changes{change("hostname", "b", "a")},
+			changes{change("hostname", "a", "b")},
+			changes{change("hostname", "b", "a")},
 			changes{change("hostname", "b", "a")},
 		},
 		{
@@ -60,17 +63,21 @@ func TestRaisePeerNotice_mergesUntilAcknowledged(t *testing.T) {
 		{"and the one behind it adds nothing", "c", changes{change("hostname", "a", "c")}, changes{change("hostname", "b", "c")}, nil},
 		{
 			"one that comes after a later one tells from where it began", "c",
-			changes{change("hostname", "b", "c")}, changes{change("hostname", "a", "b")},
+			changes{change("hostname", "b", "c")},
+			changes{change("hostname", "a", "b")},
 			changes{change("hostname", "a", "c")},
 		},
 		{"one that was taken back meanwhile tells nothing", "a", nil, changes{change("hostname", "a", "b")}, nil},
 		{
 			"one that comes late when the server is back tells the last step", "a",
-			changes{change("hostname", "b", "a")}, changes{change("hostname", "a", "b")}, nil,
+			changes{change("hostname", "b", "a")},
+			changes{change("hostname", "a", "b")},
+			nil,
 		},
 		{
 			"one that the server has left for where it began", "a",
-			changes{change("hostname", "a", "b")}, changes{change("hostname", "a", "x")},
+			changes{change("hostname", "a", "b")},
+			changes{change("hostname", "a", "x")},
 			changes{change("hostname", "b", "a")},
 		},
 	} {
