@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/domain/domaintest"
 	"github.com/peering/peering/internal/events"
@@ -97,6 +99,37 @@ func TestRaisePeerNotice_mergesUntilAcknowledged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRaisePeerNotice_tellsWhatHoldsNow: the changes of a server arrive in any
+// order, some twice, while it goes on moving.
+func TestRaisePeerNotice_tellsWhatHoldsNow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hosts := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 2, 6).Draw(t, "hosts")
+		h := domaintest.NewHistory()
+		peer := events.PeerID(h.Do(domain.AddPeer{Type: events.PeerExternal, Description: "Jabber"}).Decision.ID)
+		var steps []events.NoticeChange
+		for i, host := range hosts {
+			if i > 0 && host != hosts[i-1] {
+				steps = append(steps, change("hostname", hosts[i-1]+".example", host+".example"))
+			}
+		}
+		late := rapid.Permutation(slices.Concat(steps, steps)).Draw(t, "late")
+		for len(late) > 0 {
+			if len(steps) > 0 && rapid.Bool().Draw(t, "moves") {
+				h.Do(domain.ChangeEnterpriseServer{Hostname: domain.Give(steps[0].To)})
+				steps = steps[1:]
+			}
+			step := h.Do(domain.RaisePeerNotice{Peer: peer, Changes: late[:1]})
+			late = late[1:]
+			for _, r := range step.Recorded {
+				told := r.Event.(events.PeerNoticeRaised).Changes[0]
+				if now := h.State.Server().Hostname; told.To != now || told.From == now {
+					t.Fatalf("the server is at %s, told is %+v", now, told)
+				}
+			}
+		}
+	})
 }
 
 func TestAcknowledgePeerNotice_clearsItOnce(t *testing.T) {
