@@ -281,7 +281,7 @@ func (w *world) fill(n int, make func(i int) (tail, id, body string)) {
 	for i := range n {
 		tail, id, body := make(i)
 		m := &nats.Msg{Subject: "peering.commands." + tail, Header: nats.Header{headerCommandID: {id}}, Data: []byte(body)}
-		if _, err := js.PublishMsgAsync(m); err != nil {
+		if _, err := js.PublishMsgAsync(m, jetstream.WithStallWait(testkit.Patience)); err != nil {
 			w.t.Fatal(err)
 		}
 	}
