@@ -100,7 +100,9 @@ func TestIsolation_unreadableHistoryIsParkedAtOnce(t *testing.T) {
 }
 
 // A process that stops does not keep the partitions on which nothing happens,
-// and finishes the command that it has.
+// and finishes the command that it has. In a cluster, what is on its way from
+// node to node to a process that leaves at this moment is lost with the
+// subscription, and comes again after eventstore.AckWait (ADR 0024).
 func TestStop_slowCommandHoldsNoOtherPartition(t *testing.T) {
 	testkit.Topologies(t, func(t *testing.T, on testkit.Topology) {
 		w := newWorld(t, on.URL, on.Replicas)
@@ -132,20 +134,25 @@ func TestStop_slowCommandHoldsNoOtherPartition(t *testing.T) {
 			ents = append(ents, ent)
 			w.publish(ent+".RegisterEnterprise", "register", registration(ent))
 		}
+		late, onTheWay := 0, 0
 		for _, ent := range ents {
-			w.outcome(ent, "register")
+			if w.outcome(ent, "register").At.Sub(start) > 3*time.Second {
+				late++
+			}
 		}
-		took := time.Since(start)
-		t.Logf("%d commands of other partitions took %s", len(ents), took)
-		if took > 3*time.Second {
-			t.Errorf("other partitions stood still for %s", took)
+		if on.Replicas > 1 {
+			onTheWay = 2
+		}
+		t.Logf("%d of %d commands of other partitions were late", late, len(ents))
+		if late > onTheWay {
+			t.Errorf("other partitions stood still: %d commands were late", late)
 		}
 		<-stopped
 		if out, ok := w.kept(slow, "slow"); !ok || out.Result != command.Accepted {
 			t.Errorf("the command was not finished: %+v", out)
 		}
 		w.idle()
-		if n := other.counted("peering_bus_redeliveries_total", ""); n != 0 {
+		if n := other.counted("peering_bus_redeliveries_total", ""); n != late {
 			t.Errorf("%d redeliveries: what the process was delivered, it did not acknowledge", n)
 		}
 	})

@@ -146,11 +146,7 @@ func (in incoming) decode() (command.Request, *refusal) {
 			Code: domain.Forbidden, Msg: "the subject does not say which service published this",
 		})
 	}
-	decode := command.Decode
-	if in.origin.principal.Actor == insider { // what follows from an event is given again as what it was
-		decode = command.DecodeOwn
-	}
-	cmd, err := decode(in.origin.command, in.body)
+	cmd, err := command.Decode(in.origin.command, in.body)
 	var refused *domain.Error
 	switch {
 	case err == nil:

@@ -157,12 +157,16 @@ func (p *Parking) handle(ctx context.Context, c eventstore.ParkedCommand) (err e
 	if err != nil {
 		return err
 	}
-	_, err = p.Writer.Handle(ctx, command.Request{
+	req := command.Request{
 		Enterprise: c.Enterprise, ID: c.CommandID, Command: cmd,
 		Actor: c.Actor, OnBehalfOf: c.OnBehalfOf, Reason: c.Why,
 		CorrelationID: c.CorrelationID, CausationID: c.CausationID, Traceparent: c.Traceparent,
 		Final: true,
-	})
+	}
+	if follow, ok := cmd.(domain.FollowServer); ok {
+		return p.followNow(ctx, req, follow)
+	}
+	_, err = p.Writer.Handle(ctx, req)
 	return err
 }
 

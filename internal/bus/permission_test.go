@@ -2,12 +2,8 @@ package bus
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
-
-	natsd "github.com/nats-io/nats-server/v2/server"
 
 	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/testkit"
@@ -18,40 +14,17 @@ import (
 // the subscriptions stay dead. The process ends what follows them, and works when
 // it begins again.
 func TestRun_endsWhenTheServerRefusesASubscription(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "nats.conf")
-	configure := func(denied string) {
-		t.Helper()
-		text := fmt.Sprintf(`listen: "127.0.0.1:-1"
-jetstream { store_dir: %q }
+	denying := func(denied string) string {
+		return fmt.Sprintf(`listen: "127.0.0.1:-1"
 accounts { PEERING { jetstream: enabled, users: [
   { user: admin, password: a }
   { user: api, password: b, permissions: { subscribe: { deny: [%q] } } }
 ] } }
-`, filepath.Join(dir, "js"), denied)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+`, denied)
 	}
-	configure("nothing")
-	options, err := natsd.ProcessConfigFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := natsd.NewServer(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	if !s.ReadyForConnections(testkit.Patience) {
-		t.Fatal("the server does not start")
-	}
-	w := newWorld(t, "nats://admin:a@"+s.Addr().String(), 1)
-	w.url = "nats://api:b@" + s.Addr().String()
+	s := testkit.Configure(t, denying("nothing"))
+	w := newWorld(t, s.URL("admin", "a"), 1)
+	w.url = s.URL("api", "b")
 	p := w.start()
 	w.register("acme")
 	requests := make(chan error, 1)
@@ -64,10 +37,7 @@ accounts { PEERING { jetstream: enabled, users: [
 		return err != nil && err2 == nil
 	})
 	for _, denied := range []string{"peering.>", "nothing"} {
-		configure(denied)
-		if err := s.Reload(); err != nil {
-			t.Fatal(err)
-		}
+		s.Reload(denying(denied))
 	}
 	w.publish("acme.AddPeer", "c1", addition("Berlin"))
 	for name, ended := range map[string]<-chan error{"commands": p.ended, "requests": requests} {

@@ -16,6 +16,7 @@ type Writer interface {
 	Handle(ctx context.Context, req command.Request) (command.Receipt, error)
 	Conclude(ctx context.Context, c command.Conclusion) (command.Outcome, error)
 	Known(ctx context.Context, ent events.EnterpriseID, id events.CommandID) (command.Outcome, bool, error)
+	Server(ctx context.Context, ent events.EnterpriseID) (s events.Server, registered bool, err error)
 }
 
 // Options are what everything on the bus is given.

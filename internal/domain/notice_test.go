@@ -18,45 +18,64 @@ func raised(changes ...events.NoticeChange) events.PeerNoticeRaised {
 	return events.PeerNoticeRaised{Peer: "p1", Changes: changes}
 }
 
+// moved is the server of the scenario's enterprise as it is now.
+func moved(hostname, address string) events.EnterpriseServerChanged {
+	return events.EnterpriseServerChanged{
+		From: domaintest.Registered().Server,
+		To:   events.Server{Hostname: hostname, Address: address, Deployment: events.DeploymentStandard},
+	}
+}
+
 func TestRaisePeerNotice_mergesUntilAcknowledged(t *testing.T) {
+	type changes = []events.NoticeChange
 	for _, tc := range []struct {
 		rule       string
-		told, more []events.NoticeChange
-		want       []events.NoticeChange // nil: no event
+		now        string // the hostname; the address is "2"
+		told, more changes
+		want       changes // nil: no event
 	}{
-		{"the first notice", nil, []events.NoticeChange{change("hostname", "a", "b")}, []events.NoticeChange{change("hostname", "a", "b")}},
+		{"the first notice", "b", nil, changes{change("hostname", "a", "b")}, changes{change("hostname", "a", "b")}},
 		{
-			"from what the other side knows to what holds now",
-			[]events.NoticeChange{change("hostname", "a", "b")},
-			[]events.NoticeChange{change("hostname", "b", "c")},
-			[]events.NoticeChange{change("hostname", "a", "c")},
+			"from what the other side knows to what holds now", "c",
+			changes{change("hostname", "a", "b")}, changes{change("hostname", "b", "c")},
+			changes{change("hostname", "a", "c")},
 		},
 		{
-			"the event carries the whole notice",
-			[]events.NoticeChange{change("hostname", "a", "b")},
-			[]events.NoticeChange{change("address", "1", "2")},
-			[]events.NoticeChange{change("hostname", "a", "b"), change("address", "1", "2")},
+			"the event carries the whole notice", "b",
+			changes{change("hostname", "a", "b")}, changes{change("address", "1", "2")},
+			changes{change("hostname", "a", "b"), change("address", "1", "2")},
+		},
+		{"the same once more changes nothing", "b", changes{change("hostname", "a", "b")}, changes{change("hostname", "a", "b")}, nil},
+		{
+			"what came back to its start is still to be told", "a",
+			changes{change("hostname", "a", "b")}, changes{change("hostname", "b", "a")},
+			changes{change("hostname", "b", "a")},
 		},
 		{
-			"the same once more changes nothing",
-			[]events.NoticeChange{change("hostname", "a", "b")},
-			[]events.NoticeChange{change("hostname", "a", "b")},
-			nil,
+			"several changes of one command are merged too", "c", nil,
+			changes{change("hostname", "a", "b"), change("hostname", "b", "c")},
+			changes{change("hostname", "a", "c")},
+		},
+		{"one that comes late tells what holds now", "c", nil, changes{change("hostname", "a", "b")}, changes{change("hostname", "a", "c")}},
+		{"and the one behind it adds nothing", "c", changes{change("hostname", "a", "c")}, changes{change("hostname", "b", "c")}, nil},
+		{
+			"one that comes after a later one tells from where it began", "c",
+			changes{change("hostname", "b", "c")}, changes{change("hostname", "a", "b")},
+			changes{change("hostname", "a", "c")},
+		},
+		{"one that was taken back meanwhile tells nothing", "a", nil, changes{change("hostname", "a", "b")}, nil},
+		{
+			"one that comes late when the server is back tells the last step", "a",
+			changes{change("hostname", "b", "a")}, changes{change("hostname", "a", "b")}, nil,
 		},
 		{
-			"what came back to its start is still to be told",
-			[]events.NoticeChange{change("hostname", "a", "b")},
-			[]events.NoticeChange{change("hostname", "b", "a")},
-			[]events.NoticeChange{change("hostname", "b", "a")},
-		},
-		{
-			"several changes of one command are merged too", nil,
-			[]events.NoticeChange{change("address", "1", "2"), change("address", "2", "3")},
-			[]events.NoticeChange{change("address", "1", "3")},
+			"one that the server has left for where it began", "a",
+			changes{change("hostname", "a", "b")}, changes{change("hostname", "a", "x")},
+			changes{change("hostname", "b", "a")},
 		},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
-			history := []events.Event{lyon()}
+			history := []events.Event{lyon(), moved(tc.now, "2")}
 			if tc.told != nil {
 				history = append(history, raised(tc.told...))
 			}
@@ -78,7 +97,7 @@ func TestAcknowledgePeerNotice_clearsItOnce(t *testing.T) {
 	acknowledged := events.PeerNoticeAcknowledged{Peer: "p1", Changes: notice.Changes}
 	given(lyon(), notice).When(domain.AcknowledgePeerNotice{Peer: "p1"}).Then(t, acknowledged)
 	given(lyon(), notice, acknowledged).When(domain.AcknowledgePeerNotice{Peer: "p1"}).Then(t)
-	given(lyon(), notice, acknowledged).When(domain.RaisePeerNotice{Peer: "p1", Changes: []events.NoticeChange{change("hostname", "b", "c")}}).
+	given(lyon(), notice, acknowledged, moved("c", "")).When(domain.RaisePeerNotice{Peer: "p1", Changes: []events.NoticeChange{change("hostname", "b", "c")}}).
 		Then(t, raised(change("hostname", "b", "c")))
 	p, _ := given(lyon(), notice).State(t).Peer("p1")
 	if !slices.Equal(p.Notice, notice.Changes) {
@@ -104,7 +123,7 @@ func TestRaisePeerNotice_rules(t *testing.T) {
 		})
 	}
 	given().When(domain.RaisePeerNotice{Peer: "p1"}).ThenRefused(t, domain.NotFound, "peer")
-	given(domaintest.ExternalAdded("p1", "Jabber")).
+	given(domaintest.ExternalAdded("p1", "Jabber"), moved("a", "192.0.2.1")).
 		When(domain.RaisePeerNotice{Peer: "p1", Changes: []events.NoticeChange{change("address", "", "192.0.2.1")}}).
 		Then(t, raised(change("address", "", "192.0.2.1")))
 }

@@ -54,8 +54,9 @@ type Bus struct {
 // EnsureBus makes the streams of the bus and their consumers when they are
 // missing, and verifies them as Ensure does. The log is there already:
 // otherwise the error wraps ErrNoStream. The consumer of reactions begins at the
-// end of the log as it is when the consumer is made: what happened before has no
-// reaction. Consumers of partitions that the stream does not have any more are
+// end of the log as it is when the consumer is made for the first time: what
+// happened before has no reaction. When it was lost, it begins where
+// ReactionPosition says. Consumers of partitions that the stream does not have any more are
 // removed; see Commands.Stray for their messages.
 func EnsureBus(ctx context.Context, nc *nats.Conn, o StreamOptions) (Bus, error) {
 	o = o.withDefaults()
@@ -80,10 +81,18 @@ func EnsureBus(ctx context.Context, nc *nats.Conn, o StreamOptions) (Bus, error)
 		return Bus{}, settingsError([]Fault{{CommandsStream, "subject_transform", transform(st.Config.SubjectTransform), transform(o.busStreams()[0].SubjectTransform)}})
 	}
 	log := consumers{wire{nc: nc, stream: events.Stream}, js, o.Logger}
+	position, err := NewReactionPosition(nc)
+	if err != nil {
+		return Bus{}, err
+	}
 	for _, ensure := range []func() ([]Fault, error){
 		func() ([]Fault, error) { return commands.ensure(ctx, commandConsumers(n), beyond(n)) },
 		func() ([]Fault, error) {
-			return log.ensure(ctx, []jetstream.ConsumerConfig{reactionsConsumer()}, func(string) bool { return false })
+			want, err := position.ensure(ctx, o.Logger)
+			if err != nil {
+				return nil, err
+			}
+			return log.ensure(ctx, []jetstream.ConsumerConfig{want}, func(string) bool { return false })
 		},
 	} {
 		faults, err := ensure()
@@ -125,7 +134,7 @@ func beyond(n int) func(name string) bool {
 }
 
 func reactionsConsumer() jetstream.ConsumerConfig {
-	return onePerGroup(ReactionsConsumer, ReactionGroup, ReactionDelivery, events.FilterConfig, jetstream.DeliverNewPolicy)
+	return onePerGroup(ReactionsConsumer, ReactionGroup, ReactionDelivery, events.FilterConfig, jetstream.DeliverByStartSequencePolicy)
 }
 
 // consumers tends the consumers of a stream.
@@ -235,7 +244,7 @@ func (c consumers) remove(ctx context.Context, name string) error {
 func compareConsumer(stream string, got, want jetstream.ConsumerConfig) []Fault {
 	remedy := fmt.Sprintf(" (run: nats consumer rm %s %s; it is made again and no message is lost)", stream, want.Name)
 	if want.Name == ReactionsConsumer {
-		remedy = fmt.Sprintf(" (run: nats consumer edit %s %s, or remove it, which skips what has not been reacted to)", stream, want.Name)
+		remedy = fmt.Sprintf(" (run: nats consumer rm %s %s; it is made again and begins after what was settled)", stream, want.Name)
 	}
 	var faults []Fault
 	is, must := consumerSettings(got), consumerSettings(want)

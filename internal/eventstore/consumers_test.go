@@ -287,7 +287,7 @@ func TestEnsureBus_wrongConsumersAreNamed(t *testing.T) {
 		}
 	}
 	again(events.Stream, eventstore.ReactionsConsumer, func(c *jetstream.ConsumerConfig) { c.AckPolicy = jetstream.AckAllPolicy })
-	refuses(t, nc, "stream PEERING_EVENTS: consumer reactions: ack_policy is AckAll, must be AckExplicit (run: nats consumer edit PEERING_EVENTS reactions, or remove it, which skips ")
+	refuses(t, nc, "stream PEERING_EVENTS: consumer reactions: ack_policy is AckAll, must be AckExplicit (run: nats consumer rm PEERING_EVENTS reactions; it is made again and begins after what was settled)")
 	again(events.Stream, eventstore.ReactionsConsumer, func(c *jetstream.ConsumerConfig) { c.AckPolicy = jetstream.AckExplicitPolicy })
 
 	if err := js.DeleteConsumer(t.Context(), eventstore.CommandsStream, "commands-05"); err != nil {

@@ -13,6 +13,8 @@ import (
 const (
 	CommandsStream = "PEERING_COMMANDS"
 	ParkedStream   = "PEERING_PARKED"
+	// PositionsStream holds how far the log has been reacted to (ADR 0026).
+	PositionsStream = "PEERING_POSITIONS"
 
 	// commandsRoot is where services publish: <root><enterprise>.<Command>. In
 	// the stream the partition stands before the enterprise.
@@ -23,6 +25,7 @@ const (
 	parkedRoot    = "peering.parked."
 	decidedRoot   = "peering.decided."
 	unsettledRoot = "peering.unsettled."
+	positionsRoot = "peering.positions."
 )
 
 const (
@@ -46,7 +49,7 @@ const (
 // busStreams are the streams of the bus as they must be, but for the number of
 // partitions.
 func (o StreamOptions) busStreams() []jetstream.StreamConfig {
-	commands, parked := o.common(), o.common()
+	commands, parked, positions := o.common(), o.common(), o.common()
 
 	commands.Name = CommandsStream
 	commands.Description = "Commands that wait to be carried out."
@@ -65,7 +68,15 @@ func (o StreamOptions) busStreams() []jetstream.StreamConfig {
 	parked.MaxBytes = max(o.MaxBytes/16, 16<<20)
 	parked.Duplicates = parkedDuplicates
 	parked.AllowMsgTTL, parked.AllowAtomicPublish, parked.DenyPurge = true, true, true
-	return []jetstream.StreamConfig{commands, parked}
+
+	positions.Name = PositionsStream
+	positions.Description = "How far the log has been reacted to."
+	positions.Subjects = []string{positionsRoot + "*"}
+	positions.MaxBytes = 1 << 20
+	positions.MaxMsgsPerSubject = 1
+	positions.Discard = jetstream.DiscardOld
+	positions.DenyPurge = true
+	return []jetstream.StreamConfig{commands, parked, positions}
 }
 
 // partitions is how many partitions the change of subjects makes; ok is false

@@ -39,6 +39,7 @@ const (
 	codeAccountResources   jetstream.ErrorCode = 10002
 	codeNotAvailable       jetstream.ErrorCode = 10008
 	codeNotLeader          jetstream.ErrorCode = 10009
+	codeConsumerNotFound   jetstream.ErrorCode = 10014
 	codeInsufficient       jetstream.ErrorCode = 10023
 	codeNoMessage          jetstream.ErrorCode = 10037
 	codeNotEnabledAccount  jetstream.ErrorCode = 10039
@@ -134,6 +135,15 @@ func (w wire) state(ctx context.Context) (state, error) {
 	}
 	return answer.state, nil
 }
+
+// name names the stream as it is now: one that was deleted and made again has
+// another.
+func (w wire) name(ctx context.Context) (string, error) {
+	st, err := w.state(ctx)
+	return nameOf(st), err
+}
+
+func nameOf(st state) string { return st.Created.UTC().Format(time.RFC3339Nano) }
 
 // ask puts a question to the server's API. It asks again while nobody answers,
 // until ctx or the budget ends.

@@ -18,7 +18,8 @@ type Neighbours struct {
 	Inside []Neighbour
 	// Outside are the enterprise's own peers whose other side is not of this
 	// deployment: no enterprise that is registered has that id and that server.
-	// External ones are among them.
+	// External ones are among them; peers that were added after the change are
+	// not: whoever set them up knew the server as it is.
 	Outside []Neighbour
 }
 
@@ -45,7 +46,7 @@ func (d *Directory) Neighbours(ctx context.Context, ent events.EnterpriseID, min
 		if err := tx.SelectContext(ctx, &n.Inside, tx.Rebind(insideQuery(g)), ent, ent, events.PeerMiCollab); err != nil {
 			return err
 		}
-		return tx.SelectContext(ctx, &n.Outside, tx.Rebind(outsideQuery(g)), ent)
+		return tx.SelectContext(ctx, &n.Outside, tx.Rebind(outsideQuery(g)), ent, integer(min))
 	})
 	return n, err
 }
@@ -58,9 +59,9 @@ func insideQuery(g generation) string {
 		" AND p.deleted_seq = 0 ORDER BY p.enterprise, p.id", neighbourColumns, g.table(peers))
 }
 
-// outsideQuery takes the enterprise.
+// outsideQuery takes the enterprise and the sequence of the change.
 func outsideQuery(g generation) string {
-	return fmt.Sprintf("SELECT %s FROM %s p WHERE p.enterprise = ? AND p.deleted_seq = 0 AND NOT EXISTS ("+
+	return fmt.Sprintf("SELECT %s FROM %s p WHERE p.enterprise = ? AND p.added_seq < ? AND p.deleted_seq = 0 AND NOT EXISTS ("+
 		"SELECT 1 FROM %s o WHERE o.id = p.peer_enterprise_id AND o.id <> p.enterprise AND o.removed_seq = 0 AND o.hostname = p.hostname"+
 		") ORDER BY p.id", neighbourColumns, g.table(peers), g.table(enterprises))
 }

@@ -47,7 +47,12 @@ func TestNeighbours_insideAndOutside(t *testing.T) {
 			naming("p4", "nobody", "uc.acme2.example"), events.PeerEnterpriseChanged{Peer: "p4", From: "nobody", To: acme},
 			domaintest.ExternalAdded("p5", "Jabber"),
 		)
-		got, err := s.Directory().Neighbours(t.Context(), acme, s.last)
+		change := s.last + 1
+		s.happens(
+			acme, events.EnterpriseServerChanged{To: events.Server{Hostname: home}},
+			naming("p9", "nobody", "uc.later.example"), // set up with the server as it is
+		)
+		got, err := s.Directory().Neighbours(t.Context(), acme, change)
 		if err != nil {
 			t.Fatal(err)
 		}
