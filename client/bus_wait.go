@@ -51,7 +51,7 @@ func (b *Bus) WaitOutcome(ctx context.Context, ent EnterpriseID, id string) (Out
 	var last *Error
 	word := false // somebody spoke of an outcome
 	for wait := firstLook; ; wait = min(2*wait, lastLook) {
-		got, found, e := b.lookUp(ctx, place)
+		got, found, e := b.lookUp(ctx, place, id)
 		switch {
 		case found:
 			return got, got.Err()
@@ -70,16 +70,18 @@ func (b *Bus) WaitOutcome(ctx context.Context, ent EnterpriseID, id string) (Out
 	}
 }
 
-// lookUp asks once for the outcome at a place; the error says why that is not
-// known.
-func (b *Bus) lookUp(ctx context.Context, place string) (out Outcome, found bool, e *Error) {
+// lookUp asks once for the outcome at a place, that of id; the error says why
+// that is not known.
+func (b *Bus) lookUp(ctx context.Context, place, id string) (out Outcome, found bool, e *Error) {
 	v := b.try(ctx, &nats.Msg{Subject: lookupRoot + place}, func(answer *nats.Msg) verdict {
 		if v, failed := serviceFailed(answer); failed {
 			return v
 		}
-		if json.Unmarshal(answer.Data, &out) != nil {
+		var got Outcome
+		if json.Unmarshal(answer.Data, &got) != nil || got.CommandID != id {
 			return verdict{err: notOurs()}
 		}
+		out = got
 		return verdict{}
 	})
 	if v.err == nil {
