@@ -298,3 +298,36 @@ func TestBus_isConnectedLater(t *testing.T) {
 		t.Errorf("got %+v, %v", out, err)
 	}
 }
+
+// TestBus_closeWhileItWaitsSaysThatItIsNotKnown: the request was sent, and
+// whoever has it may carry it out.
+func TestBus_closeWhileItWaitsSaysThatItIsNotKnown(t *testing.T) {
+	url := "nats://" + testkit.Server(t).Addr()
+	nc := testkit.Connect(t, url)
+	arrived := make(chan string, 1)
+	for _, subject := range []string{"peering.rpc.*.*", "peering.commands.*.*"} {
+		if _, err := nc.Subscribe(subject, func(m *nats.Msg) { arrived <- m.Header.Get("Command-Id") }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for style, opt := range map[string]nats.Option{"new": nats.Name("x"), "old": nats.UseOldRequestStyle()} {
+		for name, give := range map[string]func(*client.Bus) error{
+			"Do":      func(b *client.Bus) error { _, err := b.Do(t.Context(), "acme", berlin()); return err },
+			"Publish": func(b *client.Bus) error { _, err := b.Publish(t.Context(), "acme", berlin()); return err },
+		} {
+			b := connectBus(t, url, opt)
+			given := make(chan error, 1)
+			go func() { given <- give(b) }()
+			id := <-arrived
+			b.Close()
+			err := <-given
+			var unknown *client.UnknownError
+			if !errors.As(err, &unknown) || unknown.ID != id || client.Code(err) != client.CodeNoAnswer {
+				t.Errorf("%s, requests in the %s style: %#v", name, style, err)
+			}
+		}
+	}
+}
