@@ -29,7 +29,7 @@ var attempts = []string{
 	"peering.parked.acme.AddPeer", "peering.parked.globex.AddPeer", "peering.decided.acme.1", "peering.decided._.1",
 	"peering.outcomes.acme.c1", "peering.outcomes.globex.c1",
 	"peering.events.acme.config", "peering.events.acme.status.p1", "peering.events.globex.config",
-	"peering.samples.acme.p1", "peering.snapshots.acme", "peering.health",
+	"peering.samples.acme.p1", "peering.snapshots.acme", "peering.positions.reactions", "peering.unsettled.1", "peering.health",
 	"peering.rpc.globex.AddPeer", "peering.rpc.acme.AddPeer@portal+admin", "peering.outcome.globex.c1", "peering.prober.test",
 	"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.STREAM.INFO.PEERING_COMMANDS", "$JS.API.STREAM.CREATE.MINE",
 	"$JS.API.STREAM.DELETE.PEERING_COMMANDS", "$JS.API.STREAM.PURGE.PEERING_COMMANDS", "$JS.API.STREAM.UPDATE.PEERING_COMMANDS",
