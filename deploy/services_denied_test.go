@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
+
+	"github.com/peering/peering/internal/testkit"
 )
 
 // TestServices_whatIsNotTheirsIsAViolation: the server says so on the connection,
@@ -20,14 +22,12 @@ func TestServices_whatIsNotTheirsIsAViolation(t *testing.T) {
 		t.Run(string(w), func(t *testing.T) {
 			d := startDeployment(t, w)
 			d.withBus(t)
-			reply, err := d.as(t, "api").Request("$SRV.PING.peering", nil, 10*time.Second)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var found micro.Ping
-			if err := json.Unmarshal(reply.Data, &found); err != nil || found.Name != "peering" {
-				t.Errorf("api found %s, %v", reply.Data, err)
-			}
+			api := d.as(t, "api")
+			testkit.Eventually(t, "api finding the service", func() bool {
+				reply, err := api.Request("$SRV.PING.peering", nil, time.Second)
+				var found micro.Ping
+				return err == nil && json.Unmarshal(reply.Data, &found) == nil && found.Name == "peering"
+			})
 			nc := d.as(t, "portal")
 			said := make(chan error, 10)
 			nc.SetErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { said <- err })
