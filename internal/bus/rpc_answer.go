@@ -69,7 +69,7 @@ func stopping() answer {
 
 // answer carries a request out. It does not panic.
 func (s *server) answer(ctx context.Context, j job) (a answer) {
-	ctx, cancel := context.WithTimeout(ctx, s.limit)
+	ctx, cancel := context.WithDeadline(ctx, s.deadline(j.at, time.Now()))
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {

@@ -126,6 +126,23 @@ func TestRPC_noRequestTakesForEver(t *testing.T) {
 	}
 }
 
+// TestRPC_givesUpBeforeItsSenderDoes, who waits for 8 seconds (docs/bus.md),
+// however long the request had waited.
+func TestRPC_givesUpBeforeItsSenderDoes(t *testing.T) {
+	r := NewRPC(writerFunc(willing), eventstore.NewMemoryOutcomes(), "", Options{})
+	arrived := time.Now()
+	for _, waited := range []time.Duration{0, time.Second, requestPatience} {
+		begins := arrived.Add(waited)
+		end := r.deadline(arrived, begins)
+		if took := end.Sub(arrived); took >= 8*time.Second {
+			t.Errorf("after waiting %s it is given up %s after it came", waited, took)
+		}
+		if work := end.Sub(begins); work < 2*time.Second || work > requestTime {
+			t.Errorf("after waiting %s it may take %s", waited, work)
+		}
+	}
+}
+
 // TestRPC_comesBack after its connection was lost, and after its server was.
 func TestRPC_comesBack(t *testing.T) {
 	at := oneServer(t)
