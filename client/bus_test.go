@@ -215,6 +215,23 @@ func TestBus_findsAnOutcomeThatCameBefore(t *testing.T) {
 	}
 }
 
+// TestWaitOutcome_ofNoEnterpriseIsNotWaitedFor: the server knows what an id may
+// be, and says so at the first look.
+func TestWaitOutcome_ofNoEnterpriseIsNotWaitedFor(t *testing.T) {
+	d := running(t)
+	b := connectBus(t, d.url)
+	registered(t, b)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
+	defer cancel()
+	for _, ent := range []client.EnterpriseID{"abc", client.EnterpriseID(strings.Repeat("x", 33))} {
+		_, err := b.WaitOutcome(ctx, ent, "c1")
+		var unknown *client.UnknownError
+		if errors.As(err, &unknown) || client.Code(err) != client.CodeInvalid {
+			t.Errorf("%s: got %#v", ent, err)
+		}
+	}
+}
+
 // TestBus_theEndOfTheContextSaysWhatIsKnown.
 func TestBus_theEndOfTheContextSaysWhatIsKnown(t *testing.T) {
 	url := "nats://" + testkit.Server(t).Addr()

@@ -55,7 +55,7 @@ func (b *Bus) WaitOutcome(ctx context.Context, ent EnterpriseID, id string) (Out
 		switch {
 		case found:
 			return got, got.Err()
-		case e != nil && e.Code == CodeForbidden:
+		case e != nil && (e.Code == CodeForbidden || e.Status == http.StatusBadRequest):
 			return out, e
 		case ctx.Err() != nil:
 			return out, &UnknownError{ID: id, Err: noOutcome(ctx, last)}
