@@ -118,7 +118,7 @@ func (b *Bus) try(ctx context.Context, m *nats.Msg, read func(*nats.Msg) verdict
 	case errors.Is(err, errDenied):
 		return verdict{err: refused(CodeForbidden, "", "the server does not let this user publish to "+m.Subject), undone: true, final: true}
 	}
-	return verdict{err: noAnswer(err), undone: !sent, final: !sent}
+	return verdict{err: noAnswer(err), undone: !sent, final: !sent || b.nc.IsClosed()}
 }
 
 // serviceFailed reads the answer of a service that has no result.

@@ -45,8 +45,8 @@ func (b *Bus) WaitOutcome(ctx context.Context, ent EnterpriseID, id string) (Out
 		return out, &UnknownError{ID: id, Err: noAnswer(err)}
 	}
 	defer func() { _ = sub.Unsubscribe() }() // of a connection that is closed: gone already
-	connected := b.nc.StatusChanged(nats.CONNECTED)
-	defer b.nc.RemoveStatusListener(connected)
+	changed := b.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer b.nc.RemoveStatusListener(changed)
 
 	var last *Error
 	word := false // somebody spoke of an outcome
@@ -66,7 +66,7 @@ func (b *Bus) WaitOutcome(ctx context.Context, ent EnterpriseID, id string) (Out
 		if word {
 			wait = soon
 		}
-		word = listen(ctx, told, connected, wait)
+		word = listen(ctx, told, changed, wait)
 	}
 }
 
@@ -96,13 +96,13 @@ func (b *Bus) lookUp(ctx context.Context, place, id string) (out Outcome, found 
 // listen waits until it is time to look, and reports whether somebody spoke of an
 // outcome. That is a reason to look and no more: what is published is heard also
 // when it is not kept, because another outcome stands.
-func listen(ctx context.Context, told <-chan struct{}, connected <-chan nats.Status, wait time.Duration) bool {
+func listen(ctx context.Context, told <-chan struct{}, changed <-chan nats.Status, wait time.Duration) bool {
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-told:
 		return true
-	case <-connected: // what was said in between is lost
+	case <-changed: // what was said in between is lost, or nothing more is said
 	case <-t.C:
 	case <-ctx.Done():
 	}
