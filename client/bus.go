@@ -65,6 +65,7 @@ func ConnectBus(url string, opts ...nats.Option) (*Bus, error) {
 		nats.Name("peering-client"),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // a user may be put back into the accounts of the server
 		nats.ReconnectBufSize(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
@@ -83,7 +84,8 @@ func ConnectBus(url string, opts ...nats.Option) (*Bus, error) {
 }
 
 // Close ends a connection that ConnectBus has made; calls that are under way
-// return an error. One given to NewBus stays open.
+// return an error, an *UnknownError when their command was sent already. One given
+// to NewBus stays open.
 func (b *Bus) Close() {
 	if b.own {
 		b.nc.Close()
@@ -169,6 +171,9 @@ const deniedEvery = 20 * time.Millisecond
 // what was sent on a connection that is gone, or what the server refused. sent is
 // false when nobody can have got m.
 func (b *Bus) ask(ctx context.Context, m *nats.Msg) (answer *nats.Msg, sent bool, err error) {
+	if b.nc.IsClosed() { // later the same error says nothing of what was sent before
+		return nil, false, nats.ErrConnectionClosed
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	bounded, done := context.WithTimeout(ctx, b.timeout)
 	lost := b.nc.StatusChanged(nats.RECONNECTING, nats.CLOSED)
@@ -226,7 +231,7 @@ func (b *Bus) denied(subject string, before error) bool {
 // unsent reports whether the error of a try means that nobody got the message.
 func unsent(err error) bool {
 	for _, e := range []error{
-		nats.ErrNoResponders, nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed, nats.ErrConnectionDraining,
+		nats.ErrNoResponders, nats.ErrReconnectBufExceeded, nats.ErrConnectionDraining,
 		nats.ErrMaxPayload, nats.ErrBadSubject, nats.ErrHeadersNotSupported, errDenied,
 	} {
 		if errors.Is(err, e) {

@@ -142,13 +142,15 @@ func TestPublish_onlyAnAcknowledgementOfAStreamCounts(t *testing.T) {
 		unknown bool
 		code    string
 	}{
-		"stored":               {[]string{`{"stream":"PEERING_COMMANDS","seq":3}`}, false, ""},
-		"full, then stored":    {[]string{full, full, `{"stream":"PEERING_COMMANDS","seq":3}`}, false, ""},
-		"full, then refused":   {[]string{full, `{"error":{"code":400,"err_code":10060,"description":"wrong stream"}}`}, false, client.CodeUnavailable},
-		"lost, then refused":   {[]string{"", `{"error":{"code":400,"err_code":10060,"description":"wrong stream"}}`}, true, client.CodeUnavailable},
-		"somebody else's":      {[]string{"hello"}, true, client.CodeUnexpected},
-		"without a sequence":   {[]string{`{"stream":"PEERING_COMMANDS"}`}, true, client.CodeUnexpected},
-		"unwell, then refused": {[]string{`{"error":{"code":503,"err_code":10008,"description":"not available"}}`, `{"error":{"code":400}}`}, true, client.CodeUnavailable},
+		"stored":                {[]string{`{"stream":"PEERING_COMMANDS","seq":3}`}, false, ""},
+		"full, then stored":     {[]string{full, full, `{"stream":"PEERING_COMMANDS","seq":3}`}, false, ""},
+		"full, then refused":    {[]string{full, `{"error":{"code":400,"err_code":10060,"description":"wrong stream"}}`}, false, client.CodeUnavailable},
+		"too many, then stored": {[]string{`{"error":{"code":429,"err_code":10167,"description":"too many requests"}}`, `{"stream":"PEERING_COMMANDS","seq":3}`}, false, ""},
+		"no room, then stored":  {[]string{`{"error":{"code":400,"err_code":10002,"description":"resource limits exceeded for account"}}`, `{"stream":"PEERING_COMMANDS","seq":3}`}, false, ""},
+		"lost, then refused":    {[]string{"", `{"error":{"code":400,"err_code":10060,"description":"wrong stream"}}`}, true, client.CodeUnavailable},
+		"somebody else's":       {[]string{"hello"}, true, client.CodeUnexpected},
+		"without a sequence":    {[]string{`{"stream":"PEERING_COMMANDS"}`}, true, client.CodeUnexpected},
+		"unwell, then refused":  {[]string{`{"error":{"code":503,"err_code":10008,"description":"not available"}}`, `{"error":{"code":400}}`}, true, client.CodeUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			scripted(t, testkit.Connect(t, url), "peering.commands.acme.AddPeer", func(n int, m *nats.Msg) *nats.Msg {
@@ -190,6 +192,21 @@ func TestWaitOutcome_believesWhatIsKept(t *testing.T) {
 	}
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("it took %s: what is heard is a reason to look at once", took)
+	}
+}
+
+// TestWaitOutcome_anothersOutcomeIsNone: it goes on asking for its own.
+func TestWaitOutcome_anothersOutcomeIsNone(t *testing.T) {
+	url := "nats://" + testkit.Server(t).Addr()
+	scripted(t, testkit.Connect(t, url), "peering.outcome.acme.c1", func(n int, _ *nats.Msg) *nats.Msg {
+		return &nats.Msg{Data: []byte([]string{
+			`{"command_id":"c2","command":"AddPeer","result":"accepted","id":"p2"}`,
+			`{"command":"AddPeer","result":"accepted","id":"p3"}`,
+			`{"command_id":"c1","command":"AddPeer","result":"accepted","id":"p1"}`,
+		}[n])}
+	})
+	if out, err := connectBus(t, url).WaitOutcome(t.Context(), "acme", "c1"); err != nil || out.CommandID != "c1" || out.ID != "p1" {
+		t.Errorf("got %+v, %v", out, err)
 	}
 }
 

@@ -118,7 +118,7 @@ func (b *Bus) try(ctx context.Context, m *nats.Msg, read func(*nats.Msg) verdict
 	case errors.Is(err, errDenied):
 		return verdict{err: refused(CodeForbidden, "", "the server does not let this user publish to "+m.Subject), undone: true, final: true}
 	}
-	return verdict{err: noAnswer(err), undone: !sent, final: !sent}
+	return verdict{err: noAnswer(err), undone: !sent, final: !sent || b.nc.IsClosed()}
 }
 
 // serviceFailed reads the answer of a service that has no result.
@@ -141,7 +141,10 @@ func serviceFailed(answer *nats.Msg) (v verdict, failed bool) {
 
 // readAck reads the acknowledgement of the stream.
 func readAck(answer *nats.Msg) verdict {
-	const storeFailed = 10077 // by the limits of the stream, above all
+	const (
+		storeFailed = 10077 // by the limits of the stream, above all
+		noRoom      = 10002 // of the account: 400, though the command is as good as any
+	)
 	var ack struct {
 		Stream string `json:"stream"`
 		Seq    uint64 `json:"seq"`
@@ -157,7 +160,9 @@ func readAck(answer *nats.Msg) verdict {
 			Type: "about:blank", Title: "Not in the queue", Status: ack.Error.Code, Code: CodeUnavailable,
 			Detail: "the queue does not take the command: " + ack.Error.Description,
 		}
-		return verdict{err: e, undone: ack.Error.ErrCode == storeFailed || ack.Error.Code/100 == 4, final: ack.Error.Code/100 == 4}
+		refused := ack.Error.Code/100 == 4
+		passes := ack.Error.Code == http.StatusTooManyRequests || ack.Error.ErrCode == noRoom
+		return verdict{err: e, undone: ack.Error.ErrCode == storeFailed || refused, final: refused && !passes}
 	case err != nil || ack.Stream == "" || ack.Seq == 0:
 		return verdict{err: notOurs(), final: true}
 	}

@@ -215,6 +215,23 @@ func TestBus_findsAnOutcomeThatCameBefore(t *testing.T) {
 	}
 }
 
+// TestWaitOutcome_ofNoEnterpriseIsNotWaitedFor: the server knows what an id may
+// be, and says so at the first look.
+func TestWaitOutcome_ofNoEnterpriseIsNotWaitedFor(t *testing.T) {
+	d := running(t)
+	b := connectBus(t, d.url)
+	registered(t, b)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
+	defer cancel()
+	for _, ent := range []client.EnterpriseID{"abc", client.EnterpriseID(strings.Repeat("x", 33))} {
+		_, err := b.WaitOutcome(ctx, ent, "c1")
+		var unknown *client.UnknownError
+		if errors.As(err, &unknown) || client.Code(err) != client.CodeInvalid {
+			t.Errorf("%s: got %#v", ent, err)
+		}
+	}
+}
+
 // TestBus_theEndOfTheContextSaysWhatIsKnown.
 func TestBus_theEndOfTheContextSaysWhatIsKnown(t *testing.T) {
 	url := "nats://" + testkit.Server(t).Addr()
@@ -296,5 +313,38 @@ func TestBus_isConnectedLater(t *testing.T) {
 	}
 	if out, err := b.Do(t.Context(), "acme", berlin()); err != nil || out.Result != client.Accepted {
 		t.Errorf("got %+v, %v", out, err)
+	}
+}
+
+// TestBus_closeWhileItWaitsSaysThatItIsNotKnown: the request was sent, and
+// whoever has it may carry it out.
+func TestBus_closeWhileItWaitsSaysThatItIsNotKnown(t *testing.T) {
+	url := "nats://" + testkit.Server(t).Addr()
+	nc := testkit.Connect(t, url)
+	arrived := make(chan string, 1)
+	for _, subject := range []string{"peering.rpc.*.*", "peering.commands.*.*"} {
+		if _, err := nc.Subscribe(subject, func(m *nats.Msg) { arrived <- m.Header.Get("Command-Id") }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for style, opt := range map[string]nats.Option{"new": nats.Name("x"), "old": nats.UseOldRequestStyle()} {
+		for name, give := range map[string]func(*client.Bus) error{
+			"Do":      func(b *client.Bus) error { _, err := b.Do(t.Context(), "acme", berlin()); return err },
+			"Publish": func(b *client.Bus) error { _, err := b.Publish(t.Context(), "acme", berlin()); return err },
+		} {
+			b := connectBus(t, url, opt)
+			given := make(chan error, 1)
+			go func() { given <- give(b) }()
+			id := <-arrived
+			b.Close()
+			err := <-given
+			var unknown *client.UnknownError
+			if !errors.As(err, &unknown) || unknown.ID != id || client.Code(err) != client.CodeNoAnswer {
+				t.Errorf("%s, requests in the %s style: %#v", name, style, err)
+			}
+		}
 	}
 }

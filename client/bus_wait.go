@@ -45,17 +45,17 @@ func (b *Bus) WaitOutcome(ctx context.Context, ent EnterpriseID, id string) (Out
 		return out, &UnknownError{ID: id, Err: noAnswer(err)}
 	}
 	defer func() { _ = sub.Unsubscribe() }() // of a connection that is closed: gone already
-	connected := b.nc.StatusChanged(nats.CONNECTED)
-	defer b.nc.RemoveStatusListener(connected)
+	changed := b.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer b.nc.RemoveStatusListener(changed)
 
 	var last *Error
 	word := false // somebody spoke of an outcome
 	for wait := firstLook; ; wait = min(2*wait, lastLook) {
-		got, found, e := b.lookUp(ctx, place)
+		got, found, e := b.lookUp(ctx, place, id)
 		switch {
 		case found:
 			return got, got.Err()
-		case e != nil && e.Code == CodeForbidden:
+		case e != nil && (e.Code == CodeForbidden || e.Status == http.StatusBadRequest):
 			return out, e
 		case ctx.Err() != nil:
 			return out, &UnknownError{ID: id, Err: noOutcome(ctx, last)}
@@ -66,20 +66,22 @@ func (b *Bus) WaitOutcome(ctx context.Context, ent EnterpriseID, id string) (Out
 		if word {
 			wait = soon
 		}
-		word = listen(ctx, told, connected, wait)
+		word = listen(ctx, told, changed, wait)
 	}
 }
 
-// lookUp asks once for the outcome at a place; the error says why that is not
-// known.
-func (b *Bus) lookUp(ctx context.Context, place string) (out Outcome, found bool, e *Error) {
+// lookUp asks once for the outcome at a place, that of id; the error says why
+// that is not known.
+func (b *Bus) lookUp(ctx context.Context, place, id string) (out Outcome, found bool, e *Error) {
 	v := b.try(ctx, &nats.Msg{Subject: lookupRoot + place}, func(answer *nats.Msg) verdict {
 		if v, failed := serviceFailed(answer); failed {
 			return v
 		}
-		if json.Unmarshal(answer.Data, &out) != nil {
+		var got Outcome
+		if json.Unmarshal(answer.Data, &got) != nil || got.CommandID != id {
 			return verdict{err: notOurs()}
 		}
+		out = got
 		return verdict{}
 	})
 	if v.err == nil {
@@ -94,13 +96,13 @@ func (b *Bus) lookUp(ctx context.Context, place string) (out Outcome, found bool
 // listen waits until it is time to look, and reports whether somebody spoke of an
 // outcome. That is a reason to look and no more: what is published is heard also
 // when it is not kept, because another outcome stands.
-func listen(ctx context.Context, told <-chan struct{}, connected <-chan nats.Status, wait time.Duration) bool {
+func listen(ctx context.Context, told <-chan struct{}, changed <-chan nats.Status, wait time.Duration) bool {
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-told:
 		return true
-	case <-connected: // what was said in between is lost
+	case <-changed: // what was said in between is lost, or nothing more is said
 	case <-t.C:
 	case <-ctx.Done():
 	}

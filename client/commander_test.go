@@ -3,6 +3,7 @@ package client_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/peering/peering/client"
 	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/testkit"
 )
 
 // TestCommander_bothWaysLeadToTheSameEvents: every command over HTTP in one
@@ -34,7 +36,16 @@ func TestCommander_bothWaysLeadToTheSameEvents(t *testing.T) {
 	for i, c := range []client.Commander{overHTTP, connectBus(t, natsURL)} {
 		ent := fmt.Sprintf("acme-%d", i)
 		var ids []string
-		told[i], ids = everything(t, c, client.EnterpriseID(ent), start)
+		// What follows from an event comes by itself; it takes its place in the
+		// history before the next command does.
+		noticed := func() {
+			testkit.Eventually(t, "a notice in "+ent, func() bool {
+				return slices.ContainsFunc(historyAt(t, natsURL, events.EnterpriseID(ent)), func(r events.Recorded) bool {
+					return r.Event.Type() == events.PeerNoticeRaised{}.Type()
+				})
+			})
+		}
+		told[i], ids = everything(t, c, client.EnterpriseID(ent), start, noticed)
 		words := strings.NewReplacer(ent, "ENTERPRISE", ids[0], "PEER", ids[1], "ENTRY")
 		happened[i] = texts(t, historyAt(t, natsURL, events.EnterpriseID(ent)), words)
 	}
@@ -50,8 +61,9 @@ func TestCommander_bothWaysLeadToTheSameEvents(t *testing.T) {
 }
 
 // everything gives every command, and returns what it was told, and the ids of
-// the peer and the trusted server that it added.
-func everything(t *testing.T, c client.Commander, ent client.EnterpriseID, start time.Time) (told, ids []string) {
+// the peer and the trusted server that it added. It calls noticed after the
+// command that a notice follows from.
+func everything(t *testing.T, c client.Commander, ent client.EnterpriseID, start time.Time, noticed func()) (told, ids []string) {
 	t.Helper()
 	do := func(cmd client.Command) string {
 		out, err := c.Do(t.Context(), ent, cmd)
@@ -75,8 +87,10 @@ func everything(t *testing.T, c client.Commander, ent client.EnterpriseID, start
 	do(client.EnablePeer{Peer: peer})
 	do(client.ScheduleMaintenance{Peer: peer, Start: start, End: start.Add(time.Hour), Note: "upgrade"})
 	do(client.CancelMaintenance{Peer: peer})
-	do(client.AcknowledgePeerNotice{Peer: peer})
+	do(client.AcknowledgePeerNotice{Peer: peer}) // there is none
 	do(client.ChangeEnterpriseServer{Hostname: new("uc2.acme.example"), Version: client.Value("9.8.1")})
+	noticed()
+	do(client.AcknowledgePeerNotice{Peer: peer})
 	entry := client.TrustedServerID(do(client.AddTrustedServer{Description: "Gateway", Host: "gw.acme.example", Type: "im"}))
 	do(client.RenameTrustedServer{TrustedServer: entry, Description: "Gateway 1"})
 	do(client.ChangeTrustedServer{TrustedServer: entry, Host: new("gw1.acme.example"), Type: new("presence")})

@@ -74,7 +74,8 @@ func program(t *testing.T, role config.Role, environ ...string) string {
 }
 
 // TestNATSForServices_theProgramsDoTheirWork with the permissions that each has:
-// a peer is added, probed and shown, and the server has nothing to object to.
+// a peer is added, probed, shown and told of a change, and the server has nothing
+// to object to.
 func TestNATSForServices_theProgramsDoTheirWork(t *testing.T) {
 	d := startDeployment(t, both)
 	complaints := &violations{}
@@ -106,6 +107,13 @@ func TestNATSForServices_theProgramsDoTheirWork(t *testing.T) {
 		return ask(t, "GET", peers+"/"+added.ID, secret, "", &peer) == 200 && peer.Status == "down"
 	})
 	testkit.Eventually(t, "a prober being asked", func() bool { return ask(t, "POST", peers+"/"+added.ID+"/probe", secret, "", nil) == 200 })
+	if code := ask(t, "PATCH", enterprises+"/acme", secret, `{"server":{"hostname":"uc2.acme.example"}}`, nil); code != 200 {
+		t.Fatalf("status %d", code)
+	}
+	testkit.Eventually(t, "the projector reacting to it", func() bool {
+		var peer struct{ Notice json.RawMessage }
+		return ask(t, "GET", peers+"/"+added.ID, secret, "", &peer) == 200 && strings.Contains(string(peer.Notice), "uc2.acme.example")
+	})
 	if code := ask(t, "POST", api+"/api/v1/projections/directory/verify", secret, "", nil); code >= 300 {
 		t.Errorf("verify: status %d", code)
 	}
@@ -148,11 +156,12 @@ func TestNATSForServices_programsDoNotDoAnothersWork(t *testing.T) {
 		"projector": {
 			"peering.events.acme.status.p1", "peering.samples.acme.p1", "peering.deliver.commands.0",
 			"peering.commands.acme.AddPeer", "peering.decided.acme.1", "peering.unsettled.1",
+			"peering.rpc.acme.AddPeer", "peering.outcome.acme.c1", "$SRV.PING", "$SRV.STATS.peering", "_INBOX.of.another",
 			"$JS.API.STREAM.DELETE.PEERING_COMMANDS", "$JS.API.STREAM.MSG.DELETE.PEERING_OUTCOMES",
 		},
 		"prober": {
 			"peering.commands.acme.AddPeer", "peering.commands.acme.AddPeer@portal+admin", "peering.events.acme.config", "peering.outcomes.acme.c1", "peering.snapshots.acme",
-			"peering.parked.acme.AddPeer", "peering.decided.acme.1", "peering.deliver.reactions", "peering.rpc.acme.AddPeer", "peering.outcome.acme.c1",
+			"peering.parked.acme.AddPeer", "peering.decided.acme.1", "peering.deliver.reactions", "peering.positions.reactions", "peering.rpc.acme.AddPeer", "peering.outcome.acme.c1",
 			"$JS.API.STREAM.DELETE.PEERING_EVENTS", "$JS.API.STREAM.PURGE.PEERING_COMMANDS", "$JS.API.STREAM.MSG.DELETE.PEERING_COMMANDS",
 			"$JS.API.CONSUMER.CREATE.PEERING_COMMANDS.mine", "$JS.API.CONSUMER.DELETE.PEERING_COMMANDS.commands-00", "$JS.API.CONSUMER.MSG.NEXT.PEERING_COMMANDS.commands-00",
 		},

@@ -115,8 +115,8 @@ func withHoles(t *testing.T, conf string, holes []string) string {
 		if !found {
 			t.Fatal("there is no account of portal")
 		}
-		head = strings.Replace(head, "exports: [", fmt.Sprintf("exports: [ { service: %q, accounts: [service-portal] }", subject), 1)
-		portal = strings.Replace(portal, "imports: [", fmt.Sprintf("imports: [ { service: { account: PEERING, subject: %q } }", subject), 1)
+		head = strings.Replace(head, "exports: [", fmt.Sprintf("exports: [ { service: %q, accounts: [service-portal] },", subject), 1)
+		portal = strings.Replace(portal, "imports: [", fmt.Sprintf("imports: [ { service: { account: PEERING, subject: %q } },", subject), 1)
 		conf = head + "  service-portal {" + portal
 	}
 	return conf

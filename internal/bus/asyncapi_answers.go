@@ -22,7 +22,7 @@ func addAnswers(messages object) {
 		"payload": ref("#/components/schemas/Problem"),
 		"headers": object{"type": "object", "required": []string{"Nats-Service-Error-Code"}, "properties": object{
 			"Nats-Service-Error-Code": object{"type": "string", "description": "The status of the problem."},
-			"Nats-Service-Error":      object{"type": "string", "description": "The code and the detail of the problem."},
+			"Nats-Service-Error":      object{"type": "string", "description": "The detail of the problem."},
 		}},
 	}
 	messages[messageLookup] = object{"name": messageLookup, "title": "Request for an outcome", "payload": object{"description": "Empty, and not read."}}

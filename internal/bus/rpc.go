@@ -31,9 +31,11 @@ const (
 	requestWorkers = 64
 	// requestTime bounds a request at work; the write loop gives up before that.
 	requestTime = 6 * time.Second
-	// requestPatience is how long a request may wait for a worker: who sent it has
-	// given up then, or asks somebody else.
+	// requestPatience is how long a request may wait for a worker.
 	requestPatience = 5 * time.Second
+	// requestWithin bounds waiting and work together: less than the 8 s for which
+	// who sent it is told to wait.
+	requestWithin = 7500 * time.Millisecond
 	// farewell bounds each step of saying goodbye to the server.
 	farewell = 2 * time.Second
 )
@@ -253,6 +255,15 @@ func (s *server) work(ctx context.Context) {
 		}
 		s.queue.done(j)
 	}
+}
+
+// deadline is when a request that arrived and begins now is given up.
+func (r *RPC) deadline(arrived, now time.Time) time.Time {
+	end, last := now.Add(r.limit), arrived.Add(requestWithin)
+	if last.Before(end) {
+		return last
+	}
+	return end
 }
 
 // reply sends the answer to a request. When it is lost, who asked asks again.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/domain"
@@ -68,7 +69,7 @@ func stopping() answer {
 
 // answer carries a request out. It does not panic.
 func (s *server) answer(ctx context.Context, j job) (a answer) {
-	ctx, cancel := context.WithTimeout(ctx, s.limit)
+	ctx, cancel := context.WithDeadline(ctx, s.deadline(j.at, time.Now()))
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
@@ -95,7 +96,7 @@ func (s *server) command(ctx context.Context, j job) answer {
 	req, refused := in.decode()
 	if refused != nil {
 		return outcome(command.Outcome{
-			CommandID: events.CommandID(j.header.commandID), Command: in.origin.command, Result: refused.result, Error: refused.err,
+			CommandID: events.CommandID(j.header.commandID), Command: in.origin.command, Result: refused.result, Error: refused.err, At: time.Now().UTC(),
 		})
 	}
 	if j.header.commandID == "" {
@@ -112,11 +113,29 @@ func (s *server) command(ctx context.Context, j job) answer {
 		out.Result, out.CommandID, out.ID, out.Sequence = command.Accepted, receipt.CommandID, receipt.ID, receipt.Sequence
 		out.Events, out.Warnings, out.Results, out.At = receipt.Events, receipt.Warnings, receipt.Results, receipt.At
 	case errors.As(err, &refusal):
-		out.Result, out.Error = command.Rejected, refusal
+		if kept, ok := s.kept(ctx, req.Enterprise, out); ok {
+			return kept
+		}
+		out.Result, out.Error, out.At = command.Rejected, refusal, time.Now().UTC()
 	default:
 		return s.undecided(req, err)
 	}
 	return outcome(out)
+}
+
+// kept is the outcome that was kept of a command that was refused, byte for byte:
+// the write loop says why alone, and not when, nor that an operator had given the
+// command up. ok is false when none was kept, or one of another command of that id.
+func (s *server) kept(ctx context.Context, ent events.EnterpriseID, of command.Outcome) (a answer, ok bool) {
+	if of.CommandID == "" {
+		return answer{}, false
+	}
+	data, ok, err := s.outcomes.Find(ctx, ent, of.CommandID)
+	var out command.Outcome
+	if err != nil || !ok || json.Unmarshal(data, &out) != nil || out.Hash != of.Hash || out.Error == nil {
+		return answer{}, false
+	}
+	return answer{body: data, result: string(out.Result)}, true
 }
 
 // undecided is the answer when it is not known what became of a command.

@@ -76,7 +76,8 @@ func (a answering) connect(name string, opts ...nats.Option) (*nats.Conn, error)
 	}, opts...)...)
 }
 
-// services waits until so many answer to a ping, and returns their ids.
+// services waits until so many answer to a ping, and returns their ids. More than
+// that may be there.
 func services(t testing.TB, nc *nats.Conn, n int) (ids []string) {
 	t.Helper()
 	testkit.Eventually(t, fmt.Sprintf("%d services", n), func() bool {

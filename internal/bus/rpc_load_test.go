@@ -89,64 +89,6 @@ func TestRPC_aSlowEnterpriseDelaysNoOther(t *testing.T) {
 	}
 }
 
-// TestRPC_whoStopsAnswersWhatIsAtWork, and tells the others; another process gets
-// what comes meanwhile.
-func TestRPC_whoStopsAnswersWhatIsAtWork(t *testing.T) {
-	testkit.Topologies(t, func(t *testing.T, at testkit.Topology) {
-		hold, begun := make(chan struct{}), make(chan struct{}, 100)
-		first := answering{t: t, url: at.URL, writer: writerFunc(func(ctx context.Context, req command.Request) (command.Receipt, error) {
-			begun <- struct{}{}
-			<-hold
-			return willing(ctx, req)
-		}), outcomes: eventstore.NewMemoryOutcomes()}
-		stop := first.start()
-		services(t, at.Conn, 1)
-		inbox := at.Conn.NewInbox()
-		answers, err := at.Conn.SubscribeSync(inbox)
-		if err != nil {
-			t.Fatal(err)
-		}
-		const sent = 20
-		for range sent {
-			if err := at.Conn.PublishRequest("peering.rpc.acme.AddPeer", inbox, []byte(aPeer)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for range defaultLimits().working {
-			<-begun
-		}
-		second := answering{t: t, url: at.URL, writer: writerFunc(willing), outcomes: eventstore.NewMemoryOutcomes()}
-		second.start()
-		services(t, at.Conn, 2)
-		ended := make(chan error, 1)
-		go func() { ended <- stop() }()
-		services(t, at.Conn, 1) // the first one takes no more
-		for range 20 {
-			if got := request(t, at.Conn, "peering.rpc.acme.AddPeer", "", aPeer); got.Result != command.Accepted {
-				t.Errorf("a request meanwhile: %+v", got)
-			}
-		}
-		count := func(n int, ok func(replied) bool) {
-			for range n {
-				m, err := answers.NextMsg(testkit.Patience)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got := read(t, m); !ok(got) {
-					t.Errorf("got %+v", got)
-				}
-			}
-		}
-		atWork := defaultLimits().working
-		count(sent-atWork, func(r replied) bool { return r.status == 503 && r.problem.Code == codeStopping })
-		close(hold)
-		count(atWork, func(r replied) bool { return r.Result == command.Accepted })
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-}
-
 // TestRPC_noRequestTakesForEver: one that waited too long is not begun, and one
 // that takes too long is not decided.
 func TestRPC_noRequestTakesForEver(t *testing.T) {
@@ -181,6 +123,23 @@ func TestRPC_noRequestTakesForEver(t *testing.T) {
 	}
 	if got[503] != atWork || got[429] != atWork || begun.Load() != int64(atWork) {
 		t.Errorf("answers by status: %v; %d begun", got, begun.Load())
+	}
+}
+
+// TestRPC_givesUpBeforeItsSenderDoes, who waits for 8 seconds (docs/bus.md),
+// however long the request had waited.
+func TestRPC_givesUpBeforeItsSenderDoes(t *testing.T) {
+	r := NewRPC(writerFunc(willing), eventstore.NewMemoryOutcomes(), "", Options{})
+	arrived := time.Now()
+	for _, waited := range []time.Duration{0, time.Second, requestPatience} {
+		begins := arrived.Add(waited)
+		end := r.deadline(arrived, begins)
+		if took := end.Sub(arrived); took >= 8*time.Second {
+			t.Errorf("after waiting %s it is given up %s after it came", waited, took)
+		}
+		if work := end.Sub(begins); work < 2*time.Second || work > requestTime {
+			t.Errorf("after waiting %s it may take %s", waited, work)
+		}
 	}
 }
 

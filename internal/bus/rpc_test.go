@@ -14,6 +14,7 @@ import (
 
 	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/domain"
+	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/eventstore"
 	"github.com/peering/peering/internal/testkit"
 )
@@ -214,5 +215,53 @@ func TestRPC_whatIsNotDecidedHasNoOutcome(t *testing.T) {
 		if got.status != c.status || got.problem.Code != c.code || strings.Contains(got.problem.Detail, "secret") {
 			t.Errorf("%v: got %+v", c.err, got)
 		}
+	}
+}
+
+// TestRPC_aRefusalIsTheOutcomeThatIsKept, at once and when it is repeated: also
+// when it was an operator who ended the command.
+func TestRPC_aRefusalIsTheOutcomeThatIsKept(t *testing.T) {
+	at := oneServer(t)
+	outcomes := run(t, at, 1)
+	nc := at.Conn
+	request(t, nc, "peering.rpc.acme.RegisterEnterprise", "", anEnterprise)
+	same := func(what, id string, got replied) {
+		t.Helper()
+		kept, ok, err := outcomes.Find(t.Context(), "acme", events.CommandID(id))
+		if err != nil || !ok {
+			t.Fatal(what, ok, err)
+		}
+		if reply, err := json.Marshal(got.Outcome); err != nil || string(reply) != string(kept) {
+			t.Errorf("%s: the reply is\n%s, kept is\n%s", what, reply, kept)
+		}
+	}
+	const nobody = `{"peer":"nope"}`
+	same("refused", "c1", request(t, nc, "peering.rpc.acme.EnablePeer", "c1", nobody))
+	same("repeated", "c1", request(t, nc, "peering.rpc.acme.EnablePeer", "c1", nobody))
+	for what, body := range map[string]string{"another command": `{"peer":"other"}`, "no JSON": "{"} {
+		if got := request(t, nc, "peering.rpc.acme.EnablePeer", "c1", body); got.Error == nil || got.Error.Code == domain.NotFound || got.At.IsZero() {
+			t.Errorf("%s under its id: %+v, %v", what, got, got.Error)
+		}
+	}
+
+	store, err := eventstore.NewJetStream(nc, events.NewCodec(events.Default()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := command.New(store, outcomes, eventstore.NewMemorySnapshots(), command.Options{})
+	_, err = h.Conclude(t.Context(), command.Conclusion{
+		Enterprise: "acme", ID: "c2", Name: "AddPeer", Body: []byte(aPeer),
+		Result: command.Failed, Error: &domain.Error{Code: CodeDiscarded, Msg: "given up"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := request(t, nc, "peering.rpc.acme.AddPeer", "c2", aPeer)
+	if got.Result != command.Failed || got.Error == nil || got.Error.Code != CodeDiscarded {
+		t.Errorf("what was discarded is %+v, %v", got, got.Error)
+	}
+	same("discarded", "c2", got)
+	if got := request(t, nc, "peering.rpc.acme.EnablePeer", "", nobody); got.Result != command.Rejected || got.At.IsZero() {
+		t.Errorf("without an id: %+v", got)
 	}
 }
