@@ -36,6 +36,7 @@ const (
 // Queue is what the commands need of their queue. It is eventstore.Commands.
 type Queue interface {
 	Works(ctx context.Context) error
+	Ahead(ctx context.Context, subject string, seq events.Seq) (bool, error)
 	Stray(ctx context.Context, partitions int) (eventstore.Stray, bool, error)
 	Remove(ctx context.Context, seq events.Seq) error
 }
@@ -63,7 +64,7 @@ type Commands struct {
 	metrics commandMetrics
 	failing *failing
 	pause   time.Duration // holdPause; tests have less
-	gone    chan struct{} // holds one element when a stream was found to be gone
+	noted   chan struct{} // holds one element when Tend is to look at once
 	wanted  chan int      // partitions, when there are others than Run was given
 	found   atomic.Int64  // partitions, for Run when it begins again; 0: Tend has not looked
 }
@@ -78,7 +79,7 @@ func NewCommands(w Writer, q Queue, lot Lot, o Options) *Commands {
 		metrics: newCommandMetrics(o.Metrics),
 		failing: newFailing(time.Now),
 		pause:   holdPause,
-		gone:    make(chan struct{}, 1),
+		noted:   make(chan struct{}, 1),
 		wanted:  make(chan int, 1),
 	}
 }

@@ -25,6 +25,9 @@ func (r *running) handle(msg *message.Message) error {
 // end brings a message to its end, which is returned.
 func (r *running) end(d delivery) (string, error) {
 	in := d.incoming()
+	if err := r.turn(d, in); err != nil {
+		return endReleased, err
+	}
 	req, refused := in.decode()
 	if refused != nil {
 		return r.refuse(d, in, refused)

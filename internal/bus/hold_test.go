@@ -209,7 +209,7 @@ func TestTend_makesStreamsAgain(t *testing.T) {
 		if err := js.DeleteStream(t.Context(), eventstore.CommandsStream); err != nil {
 			t.Fatal(err)
 		}
-		p.commands.missing() // as its minute would
+		p.commands.look() // as its minute would
 		testkit.Eventually(t, "the stream to be there", func() bool {
 			stream, err := js.Stream(t.Context(), eventstore.CommandsStream)
 			return err == nil && stream.CachedInfo().State.Consumers == w.bus.Partitions
