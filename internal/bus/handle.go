@@ -144,7 +144,7 @@ func answered(err error) bool {
 
 // suspected ends a message that was delivered too often: it is taken for one
 // that brings down whoever handles it. Unless nothing works now, or has not
-// until now, or its id has an outcome, so that it did come to an end: then that
+// until lately, or its id has an outcome, so that it did come to an end: then that
 // explains it, and it is to be handled like any other.
 func (r *running) suspected(d delivery) (end string, done bool, err error) {
 	if ill := r.works(d); ill != nil {
@@ -153,7 +153,7 @@ func (r *running) suspected(d delivery) (end string, done bool, err error) {
 		}
 		return "", false, nil
 	}
-	if r.hasOutcome(d) {
+	if r.c.wasIll() || r.hasOutcome(d) {
 		return "", false, nil
 	}
 	end, err = r.park(d, undecided(parkTooManyDeliveries, fmt.Sprintf("it was delivered %d times and never came to an end", d.deliveries)))

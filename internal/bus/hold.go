@@ -10,7 +10,7 @@ import (
 	"github.com/peering/peering/internal/eventstore"
 )
 
-// errReleased says that this process stops and leaves the message to another.
+// errReleased says that this process stops or stands aside, and leaves the message to another.
 var errReleased = errors.New("bus: left to another process")
 
 // progress tells the queue that the message is being worked on, so that it is not
@@ -43,7 +43,7 @@ func (c *Commands) look() {
 
 // hold keeps a message while ready says that it cannot be handled, because of
 // the deployment and not because of the message. It returns nil as soon as it
-// can be, or errReleased when this process stops.
+// can be, or errReleased when this process stops or stands aside.
 func (r *running) hold(d delivery, because error, ready func() error) error {
 	r.c.metrics.held.Inc()
 	defer r.c.metrics.held.Dec()
@@ -57,6 +57,9 @@ func (r *running) hold(d delivery, because error, ready func() error) error {
 		if because = ready(); because == nil {
 			r.c.log.Info("commands of the bus go on", slog.Uint64("stream_seq", uint64(d.seq)), slog.Duration("took", time.Since(start)))
 			return nil
+		}
+		if isIll(because) {
+			r.illSince(start)
 		}
 	}
 }
