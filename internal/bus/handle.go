@@ -71,6 +71,8 @@ func (r *running) judge(d delivery, in incoming, ended string, err error) (strin
 		return string(command.Rejected), nil
 	case errors.Is(err, errReleased):
 		return endReleased, err
+	case errors.Is(err, errTriedBefore):
+		return r.park(d, undecided(parkNotHandled, "the history of the enterprise cannot be read now, and may have it from an earlier attempt"))
 	case errors.Is(err, command.ErrUnreadable):
 		return r.park(d, undecided(parkUnreadableHistory, "the history of the enterprise cannot be read"))
 	}
@@ -82,6 +84,10 @@ func (r *running) judge(d delivery, in incoming, ended string, err error) (strin
 // short time ago, and took too long.
 var errNoTime = errors.New("bus: commands of this enterprise fail")
 
+// errTriedBefore says that a command met an unreadable history, and that an earlier
+// attempt may have carried it out.
+var errTriedBefore = errors.New("bus: it was tried before")
+
 // try does what has to be done for a message until there is an answer: do's, or
 // errReleased. What is the deployment's fault is waited for, as long as it takes;
 // otherwise do is tried a second time, for not so long, and its error returned.
@@ -91,7 +97,7 @@ func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Conte
 		return errNoTime
 	}
 	var doubted time.Time
-	for second := known; ; {
+	for second, tried := known, d.deliveries > 1; ; tried = true {
 		start := time.Now()
 		err := r.attempt(d, limit, do)
 		if answered(err) {
@@ -99,6 +105,9 @@ func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Conte
 			return err
 		}
 		if errors.Is(err, command.ErrUnreadable) {
+			if tried {
+				err = fmt.Errorf("%w: %w", errTriedBefore, err)
+			}
 			return err
 		}
 		ready := func() error { return r.works(d) }
