@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/events"
@@ -123,5 +124,37 @@ func TestTurn_straysAreParkedBeforeLaterCommands(t *testing.T) {
 	w.idle()
 	if list := w.parked(); len(list) != 1 || list[0].CommandID != "c1" || list[0].Reason != parkStray {
 		t.Errorf("parked: %+v", list)
+	}
+}
+
+// settled counts how often it is asked to finish decisions.
+type settled struct{ asked int }
+
+func (s *settled) Finish(context.Context) error {
+	s.asked++
+	return nil
+}
+
+// A setting of a stream or a consumer that an operator has changed keeps neither
+// strays from being parked nor decisions from being carried out.
+func TestTend_wrongSettingsKeepNothingElseWaiting(t *testing.T) {
+	w := single(t)
+	p := w.start()
+	p.commands.tend(t.Context(), w.ensure, nil)
+	ent := w.moving(1)
+	p.stop()
+	w.publish(ent+".AddPeer", "c1", addition("Berlin"))
+	w.quick(time.Second) // is a setting that is wrong
+	w.divide(1)
+	var s settled
+	if _, err := w.ensure(t.Context()); err == nil {
+		t.Fatal("nothing is wrong")
+	}
+	p.commands.tend(t.Context(), w.ensure, []Settler{&s})
+	if list := w.parked(); len(list) != 1 || list[0].CommandID != "c1" || list[0].Reason != parkStray {
+		t.Errorf("parked: %+v", list)
+	}
+	if s.asked != 1 {
+		t.Errorf("decisions were finished %d times", s.asked)
 	}
 }
