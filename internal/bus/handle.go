@@ -113,7 +113,7 @@ func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Conte
 		ready := func() error { return r.works(d) }
 		ill := ready()
 		switch {
-		case ill == nil && errors.Is(err, eventstore.ErrFull):
+		case ill == nil && (errors.Is(err, eventstore.ErrFull) || errors.Is(err, eventstore.ErrOutcomesFull)):
 			ill = err // there is no room for this one
 		case ill == nil && r.c.failing.doubtful(ent, start) && !known:
 			if doubted.IsZero() {
