@@ -31,6 +31,8 @@ const (
 	// is suspected of bringing down whoever handles it. Processes that die for
 	// another reason count too, so it is far more than chance brings about.
 	maxDeliveries = 12
+	// hopeless is the delivery from which on that holds though its id has an outcome.
+	hopeless = 2 * maxDeliveries
 )
 
 // Queue is what the commands need of their queue. It is eventstore.Commands.

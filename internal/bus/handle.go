@@ -154,7 +154,8 @@ func answered(err error) bool {
 // suspected ends a message that was delivered too often: it is taken for one
 // that brings down whoever handles it. Unless nothing works now, or has not
 // until lately, or its id has an outcome, so that it did come to an end: then that
-// explains it, and it is to be handled like any other.
+// explains it, and it is to be handled like any other. That the id has an outcome
+// does not count for ever: it may be another command's.
 func (r *running) suspected(d delivery) (end string, done bool, err error) {
 	if ill := r.works(d); ill != nil {
 		if err := r.hold(d, ill, func() error { return r.works(d) }); err != nil {
@@ -162,7 +163,7 @@ func (r *running) suspected(d delivery) (end string, done bool, err error) {
 		}
 		return "", false, nil
 	}
-	if r.c.wasIll() || r.hasOutcome(d) {
+	if r.c.wasIll() || d.deliveries < hopeless && r.hasOutcome(d) {
 		return "", false, nil
 	}
 	end, err = r.park(d, undecided(parkTooManyDeliveries, fmt.Sprintf("it was delivered %d times and never came to an end", d.deliveries)))
