@@ -31,11 +31,14 @@ const (
 	// is suspected of bringing down whoever handles it. Processes that die for
 	// another reason count too, so it is far more than chance brings about.
 	maxDeliveries = 12
+	// hopeless is the delivery from which on that holds though its id has an outcome.
+	hopeless = 2 * maxDeliveries
 )
 
 // Queue is what the commands need of their queue. It is eventstore.Commands.
 type Queue interface {
 	Works(ctx context.Context) error
+	Ahead(ctx context.Context, subject string, seq events.Seq) (bool, error)
 	Stray(ctx context.Context, partitions int) (eventstore.Stray, bool, error)
 	Remove(ctx context.Context, seq events.Seq) error
 }
@@ -54,18 +57,20 @@ type Lot interface {
 // exceptions, both counted: what was not delivered by the queue is ignored, and
 // what never was a command is given up when there is no room to park it.
 type Commands struct {
-	w       Writer
-	queue   Queue
-	lot     Lot
-	connect func(name string, opts ...nats.Option) (*nats.Conn, error)
-	log     *slog.Logger
-	often   *limited // what hostile input could repeat
-	metrics commandMetrics
-	failing *failing
-	pause   time.Duration // holdPause; tests have less
-	gone    chan struct{} // holds one element when a stream was found to be gone
-	wanted  chan int      // partitions, when there are others than Run was given
-	found   atomic.Int64  // partitions, for Run when it begins again; 0: Tend has not looked
+	w        Writer
+	queue    Queue
+	lot      Lot
+	connect  func(name string, opts ...nats.Option) (*nats.Conn, error)
+	log      *slog.Logger
+	often    *limited // what hostile input could repeat
+	metrics  commandMetrics
+	failing  *failing
+	pause    time.Duration // holdPause; tests have less
+	patience time.Duration // patience; tests have less
+	ill      atomic.Int64  // when this process reached nothing, in Unix time; ns
+	noted    chan struct{} // holds one element when Tend is to look at once
+	wanted   chan int      // partitions, when there are others than Run was given
+	found    atomic.Int64  // partitions, for Run when it begins again; 0: Tend has not looked
 }
 
 // NewCommands returns what carries out the commands of the queue q with w. Run
@@ -75,10 +80,11 @@ func NewCommands(w Writer, q Queue, lot Lot, o Options) *Commands {
 	return &Commands{
 		w: w, queue: q, lot: lot, connect: o.Connect,
 		log: o.Logger, often: newLimited(o.Logger),
-		metrics: newCommandMetrics(o.Metrics),
-		failing: newFailing(time.Now),
-		pause:   holdPause,
-		gone:    make(chan struct{}, 1),
-		wanted:  make(chan int, 1),
+		metrics:  newCommandMetrics(o.Metrics),
+		failing:  newFailing(time.Now),
+		pause:    holdPause,
+		patience: patience,
+		noted:    make(chan struct{}, 1),
+		wanted:   make(chan int, 1),
 	}
 }

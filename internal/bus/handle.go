@@ -25,6 +25,9 @@ func (r *running) handle(msg *message.Message) error {
 // end brings a message to its end, which is returned.
 func (r *running) end(d delivery) (string, error) {
 	in := d.incoming()
+	if err := r.turn(d, in); err != nil {
+		return endReleased, err
+	}
 	req, refused := in.decode()
 	if refused != nil {
 		return r.refuse(d, in, refused)
@@ -68,6 +71,8 @@ func (r *running) judge(d delivery, in incoming, ended string, err error) (strin
 		return string(command.Rejected), nil
 	case errors.Is(err, errReleased):
 		return endReleased, err
+	case errors.Is(err, errTriedBefore):
+		return r.park(d, undecided(parkNotHandled, "the history of the enterprise cannot be read now, and may have it from an earlier attempt"))
 	case errors.Is(err, command.ErrUnreadable):
 		return r.park(d, undecided(parkUnreadableHistory, "the history of the enterprise cannot be read"))
 	}
@@ -79,6 +84,10 @@ func (r *running) judge(d delivery, in incoming, ended string, err error) (strin
 // short time ago, and took too long.
 var errNoTime = errors.New("bus: commands of this enterprise fail")
 
+// errTriedBefore says that a command met an unreadable history, and that an earlier
+// attempt may have carried it out.
+var errTriedBefore = errors.New("bus: it was tried before")
+
 // try does what has to be done for a message until there is an answer: do's, or
 // errReleased. What is the deployment's fault is waited for, as long as it takes;
 // otherwise do is tried a second time, for not so long, and its error returned.
@@ -88,7 +97,7 @@ func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Conte
 		return errNoTime
 	}
 	var doubted time.Time
-	for second := known; ; {
+	for second, tried := known, d.deliveries > 1; ; tried = true {
 		start := time.Now()
 		err := r.attempt(d, limit, do)
 		if answered(err) {
@@ -96,12 +105,15 @@ func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Conte
 			return err
 		}
 		if errors.Is(err, command.ErrUnreadable) {
+			if tried {
+				err = fmt.Errorf("%w: %w", errTriedBefore, err)
+			}
 			return err
 		}
 		ready := func() error { return r.works(d) }
 		ill := ready()
 		switch {
-		case ill == nil && errors.Is(err, eventstore.ErrFull):
+		case ill == nil && (errors.Is(err, eventstore.ErrFull) || errors.Is(err, eventstore.ErrOutcomesFull)):
 			ill = err // there is no room for this one
 		case ill == nil && r.c.failing.doubtful(ent, start) && !known:
 			if doubted.IsZero() {
@@ -141,8 +153,9 @@ func answered(err error) bool {
 
 // suspected ends a message that was delivered too often: it is taken for one
 // that brings down whoever handles it. Unless nothing works now, or has not
-// until now, or its id has an outcome, so that it did come to an end: then that
-// explains it, and it is to be handled like any other.
+// until lately, or its id has an outcome, so that it did come to an end: then that
+// explains it, and it is to be handled like any other. That the id has an outcome
+// does not count for ever: it may be another command's.
 func (r *running) suspected(d delivery) (end string, done bool, err error) {
 	if ill := r.works(d); ill != nil {
 		if err := r.hold(d, ill, func() error { return r.works(d) }); err != nil {
@@ -150,7 +163,7 @@ func (r *running) suspected(d delivery) (end string, done bool, err error) {
 		}
 		return "", false, nil
 	}
-	if r.hasOutcome(d) {
+	if r.c.wasIll() || d.deliveries < hopeless && r.hasOutcome(d) {
 		return "", false, nil
 	}
 	end, err = r.park(d, undecided(parkTooManyDeliveries, fmt.Sprintf("it was delivered %d times and never came to an end", d.deliveries)))

@@ -89,6 +89,7 @@ type parts struct {
 	store    eventstore.Store
 	outcomes eventstore.Outcomes
 	log      *slog.Logger
+	tune     func(*Commands) // nil: nothing is left to set
 }
 
 // start starts a process with a connection of its own, and stops it when the test
@@ -125,7 +126,10 @@ func (w *world) start(change ...func(*parts)) *process {
 		},
 		Logger: with.log, Metrics: p.reg,
 	})
-	p.commands.pause = holdPause / 20
+	p.commands.pause, p.commands.patience = holdPause/20, patience/20
+	if with.tune != nil {
+		with.tune(p.commands)
+	}
 	p.run(func() { own.Load().Close() })
 	return p
 }

@@ -181,6 +181,48 @@ func TestHold_fullLotGivesUpGarbageAlone(t *testing.T) {
 	}
 }
 
+// fullOutcomes has no room until it is told otherwise, though its stream does not
+// look full.
+type fullOutcomes struct {
+	eventstore.Outcomes
+
+	full atomic.Bool
+}
+
+func (o *fullOutcomes) Keep(ctx context.Context, ent events.EnterpriseID, id events.CommandID, data []byte) ([]byte, error) {
+	if o.full.Load() {
+		return nil, fmt.Errorf("keep: %w", eventstore.ErrOutcomesFull)
+	}
+	return o.Outcomes.Keep(ctx, ent, id, data)
+}
+
+// There is no room for the outcome of a command: it waits, whether it took effect
+// or was refused, and is not parked.
+func TestHold_outcomeWithoutRoomIsWaitedFor(t *testing.T) {
+	for name, body := range map[string]string{"accepted": addition("Berlin"), "refused": addition("")} {
+		t.Run(name, func(t *testing.T) {
+			w := single(t)
+			var outcomes fullOutcomes
+			p := w.start(allIsWell, func(p *parts) {
+				outcomes.Outcomes = p.outcomes
+				p.outcomes = &outcomes
+			})
+			w.register("acme")
+			outcomes.full.Store(true)
+			w.publish("acme.AddPeer", "c1", body)
+			testkit.Eventually(t, "the command to be held or to end", func() bool {
+				return p.counted("peering_bus_held_commands", "") == 1 || len(w.parked()) > 0
+			})
+			outcomes.full.Store(false)
+			w.outcome("acme", "c1")
+			w.idle()
+			if list := w.parked(); len(list) > 0 {
+				t.Errorf("parked: %+v", list)
+			}
+		})
+	}
+}
+
 // The streams of the bus are deleted under running processes: Tend makes them
 // again, and commands go on.
 func TestTend_makesStreamsAgain(t *testing.T) {
@@ -209,7 +251,7 @@ func TestTend_makesStreamsAgain(t *testing.T) {
 		if err := js.DeleteStream(t.Context(), eventstore.CommandsStream); err != nil {
 			t.Fatal(err)
 		}
-		p.commands.missing() // as its minute would
+		p.commands.look() // as its minute would
 		testkit.Eventually(t, "the stream to be there", func() bool {
 			stream, err := js.Stream(t.Context(), eventstore.CommandsStream)
 			return err == nil && stream.CachedInfo().State.Consumers == w.bus.Partitions

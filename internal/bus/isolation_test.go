@@ -215,3 +215,42 @@ func TestIsolation_knownFailuresAreNotDoubtedAgain(t *testing.T) {
 		t.Errorf("%d parked; want %d", len(list), 2*backlog)
 	}
 }
+
+// halfDone is a Writer that carries a command out and does not say so, and finds
+// the history unreadable the next time.
+type halfDone struct {
+	Writer
+
+	tried atomic.Bool
+}
+
+func (h *halfDone) over(w Writer) { h.Writer = w }
+
+func (h *halfDone) Handle(ctx context.Context, req command.Request) (command.Receipt, error) {
+	if req.ID == "c1" && h.tried.Swap(true) {
+		return command.Receipt{}, command.ErrUnreadable
+	}
+	r, err := h.Writer.Handle(ctx, req)
+	if err == nil && req.ID == "c1" {
+		err = command.ErrUnavailable
+	}
+	return r, err
+}
+
+// That a history cannot be read says that nothing was decided, unless it was tried
+// before: then the command may be in the history, and is not given again when its
+// id is forgotten.
+func TestIsolation_whatMayHaveTakenEffectIsNotSaidToBeUndecided(t *testing.T) {
+	w := single(t)
+	w.start(allIsWell, func(p *parts) { p.writer = &halfDone{} })
+	w.register("acme")
+	w.publish("acme.AddPeer", "c1", addition("Berlin"))
+	w.idle()
+	list := w.parked()
+	if len(list) != 1 || list[0].CommandID != "c1" || !mayHaveEffect(list[0].Reason) {
+		t.Errorf("parked: %+v", list)
+	}
+	if all := w.history("acme"); len(all) != 2 {
+		t.Errorf("%d events; want 2", len(all))
+	}
+}

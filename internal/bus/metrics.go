@@ -47,7 +47,7 @@ func newCommandMetrics(reg prometheus.Registerer) commandMetrics {
 		})),
 		held: shared(reg, prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "peering_bus_held_commands",
-			Help: "Messages of the bus that this process holds because nothing can be decided or parked now, one for each partition that waits.",
+			Help: "Messages of the bus that this process holds because nothing can be decided or parked now, or because an earlier one waits in another partition; one for each partition that waits, and one while it takes none.",
 		})),
 		parkMetrics: newParkMetrics(reg),
 	}

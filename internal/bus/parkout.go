@@ -42,7 +42,7 @@ func (r *running) park(d delivery, p parking) (string, error) {
 			end = endLost
 			return nil
 		case errors.Is(err, eventstore.ErrNoStream):
-			r.c.missing()
+			r.c.look()
 		}
 		return err
 	}

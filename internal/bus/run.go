@@ -30,11 +30,29 @@ var errRefused = errors.New("the server refused a subscription: see the permissi
 // Run carries out commands until ctx ends. Then it takes no more of them at once,
 // finishes what it was delivered, and returns nil; what is held goes to another
 // process. partitions is how many the queue has; when Tend finds or has found
-// more, they are followed too.
+// more, they are followed too. When this process reaches nothing for a while, as
+// after a partial loss of the network, it gives back what it was delivered and
+// takes no more until it can carry it out.
 //
 // An error means that the connection could not be made, that it or the router
 // ended by itself, or that the server refuses a partition. Trying again may help.
 func (c *Commands) Run(ctx context.Context, partitions int) error {
+	for {
+		err := c.run(ctx, partitions)
+		if !errors.Is(err, errUnfit) {
+			return err
+		}
+		if !c.standAside(ctx) {
+			return nil
+		}
+	}
+}
+
+// errUnfit says that this process reaches nothing.
+var errUnfit = errors.New("bus: this process reaches nothing")
+
+// run is Run until this process is found unfit, which is errUnfit.
+func (c *Commands) run(ctx context.Context, partitions int) error {
 	partitions = max(partitions, int(c.found.Load()))
 	r, err := c.start(partitions)
 	if err != nil {
@@ -51,6 +69,9 @@ func (c *Commands) Run(ctx context.Context, partitions int) error {
 				r.stop()
 				return err
 			}
+		case <-r.unfit:
+			r.stop()
+			return errUnfit
 		case <-r.closed:
 			r.stop()
 			return fmt.Errorf("%w: the connection is closed", errEnded)
@@ -68,7 +89,8 @@ func (c *Commands) Run(ctx context.Context, partitions int) error {
 type running struct {
 	*route
 	c          *Commands
-	partitions int // that are followed
+	partitions int           // that are followed
+	unfit      chan struct{} // holds one element when this process is to stand aside
 }
 
 func (c *Commands) start(partitions int) (*running, error) {
@@ -78,7 +100,7 @@ func (c *Commands) start(partitions int) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &running{route: via, c: c}
+	r := &running{route: via, c: c, unfit: make(chan struct{}, 1)}
 	r.router.AddMiddleware(c.middleware(r)...)
 	r.add(partitions)
 	if err := r.open(); err != nil {

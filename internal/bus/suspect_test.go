@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/testkit"
 )
 
@@ -58,5 +59,37 @@ func TestSuspected_whatHasAnOutcomeIsNotParked(t *testing.T) {
 	}
 	if all := w.history("acme"); len(all) != 2 {
 		t.Errorf("%d events; want 2", len(all))
+	}
+}
+
+// A command that brings down whoever handles it is put aside, too, when its id has
+// the outcome of another command.
+func TestSuspected_outcomeOfAnotherCommandDoesNotHelpForEver(t *testing.T) {
+	w := single(t)
+	w.quick(200 * time.Millisecond)
+	dead := make(chan struct{})
+	defer close(dead)
+	var killed atomic.Int32
+	deadly := hooking(func(_ context.Context, req command.Request) error {
+		if cmd, ok := req.Command.(domain.DescribeEnterprise); ok && cmd.Description == "deadly" {
+			killed.Add(1)
+			<-dead
+		}
+		return nil
+	})
+	p := w.start(deadly, allIsWell)
+	w.register("acme")
+	w.publish("acme.DescribeEnterprise", "register", describing("deadly"))
+	w.publish("acme.AddPeer", "c2", addition("Paris"))
+	for n := int32(1); n < hopeless; n++ {
+		testkit.Eventually(t, "the command to kill", func() bool { return killed.Load() == n })
+		p.kill()
+		p = w.start(deadly, allIsWell)
+	}
+	if out := w.outcome("acme", "c2"); out.Result != command.Accepted {
+		t.Errorf("got %+v", out)
+	}
+	if list := w.parked(); len(list) != 1 || list[0].Reason != parkTooManyDeliveries || list[0].Deliveries != hopeless {
+		t.Errorf("parked: %+v", list)
 	}
 }

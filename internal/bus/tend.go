@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -24,7 +25,7 @@ type Settler interface {
 }
 
 // Tend looks after the queue until ctx ends: each minute, and at once when a
-// stream turns out to be gone. It calls ensure, which makes the streams and
+// stream turns out to be gone or a command waits for one of another partition. It calls ensure, which makes the streams and
 // consumers that are missing; parks messages that no partition takes; and has
 // settlers finish what others left. What fails is logged and tried again.
 func (c *Commands) Tend(ctx context.Context, ensure func(context.Context) (eventstore.Bus, error), settlers ...Settler) error {
@@ -36,7 +37,7 @@ func (c *Commands) Tend(ctx context.Context, ensure func(context.Context) (event
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
-		case <-c.gone:
+		case <-c.noted:
 			if !sleep(ctx, tendPause) {
 				return nil
 			}
@@ -51,22 +52,31 @@ func (c *Commands) tend(ctx context.Context, ensure func(context.Context) (event
 		}
 	}
 	found, err := ensure(ctx)
-	if err != nil {
-		failed("streams", err)
+	failed("streams", err)
+	var settings *eventstore.SettingsError
+	if err != nil && !errors.As(err, &settings) {
 		return
 	}
-	c.found.Store(int64(found.Partitions))
+	// A setting that somebody has changed keeps nobody from the rest.
+	if found.Partitions > 0 {
+		c.found.Store(int64(found.Partitions))
+		c.want(found.Partitions)
+		failed("strays", c.parkStrays(ctx, found.Partitions))
+	}
+	for _, s := range settlers {
+		failed("decisions about parked commands", s.Finish(ctx))
+	}
+}
+
+// want has Run follow so many partitions.
+func (c *Commands) want(partitions int) {
 	select {
 	case <-c.wanted: // an older number
 	default:
 	}
 	select {
-	case c.wanted <- found.Partitions:
+	case c.wanted <- partitions:
 	default:
-	}
-	failed("strays", c.parkStrays(ctx, found.Partitions))
-	for _, s := range settlers {
-		failed("decisions about parked commands", s.Finish(ctx))
 	}
 }
 

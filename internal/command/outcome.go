@@ -3,12 +3,14 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
 )
 
 // outcome is that of the order, before it is known how it ended.
@@ -150,7 +152,10 @@ func (h *Handler) settle(ctx context.Context, o *order, out Outcome) (Receipt, e
 		defer cancel()
 		stands, ours, err := h.keep(ctx, o, out)
 		if err != nil {
-			// Not wrapped: a full stream of outcomes does not mean that nothing was written.
+			if errors.Is(err, eventstore.ErrOutcomesFull) {
+				return Receipt{}, fmt.Errorf("the events are stored: %w", eventstore.ErrOutcomesFull)
+			}
+			// Not wrapped: that something is full does not mean that nothing was written.
 			return Receipt{}, fmt.Errorf("the events are stored, their outcome is not: %v", err) //nolint:errorlint // see above
 		}
 		switch {

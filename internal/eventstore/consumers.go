@@ -56,8 +56,9 @@ type Bus struct {
 // otherwise the error wraps ErrNoStream. The consumer of reactions begins at the
 // end of the log as it is when the consumer is made for the first time: what
 // happened before has no reaction. When it was lost, it begins where
-// ReactionPosition says. Consumers of partitions that the stream does not have any more are
-// removed; see Commands.Stray for their messages.
+// ReactionPosition says. Consumers of partitions that the stream does not have
+// any more are removed; see Commands.Stray for their messages. A *SettingsError
+// comes with what was found if it is about consumers alone.
 func EnsureBus(ctx context.Context, nc *nats.Conn, o StreamOptions) (Bus, error) {
 	o = o.withDefaults()
 	js, err := jetstream.New(nc)

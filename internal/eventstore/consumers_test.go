@@ -2,6 +2,7 @@ package eventstore_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -365,4 +366,39 @@ func TestEnsureBus_afterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, "an empty queue", func() bool { n, err := commands.Pending(t.Context()); return n == 0 && err == nil })
+}
+
+func TestAhead_earlierCommandsOfAnotherPartition(t *testing.T) {
+	nc := testkit.Connect(t, "nats://"+testkit.Server(t).Addr())
+	commands, _ := busOf(t, testkit.Topology{Replicas: 1, Conn: nc})
+	for i, n := range []string{"256", "1"} { // the sequences 1 to 3, and 4 to 6
+		if err := partitioned(t, nc, ofTests, into(n)); err != nil {
+			t.Fatal(err)
+		}
+		for _, tail := range []string{"acme.AddPeer", "acme.EditPeer", "other-" + n + ".AddPeer"} {
+			if _, err := commands.Publish(t.Context(), tail, nil, []byte(strconv.Itoa(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	old, ok, err := commands.Stray(t.Context(), 1)
+	if err != nil || !ok || old.Seq != 1 {
+		t.Fatalf("got %+v, %t, %v", old, ok, err)
+	}
+	ahead := func(subject string, seq events.Seq, want bool) {
+		t.Helper()
+		if got, err := commands.Ahead(t.Context(), subject, seq); got != want || err != nil {
+			t.Errorf("%s at %d: got %t, %v", subject, seq, got, err)
+		}
+	}
+	ahead("peering.commands.0.acme.AddPeer", 4, true)
+	ahead("peering.commands.0.acme.EditPeer", 5, true)
+	ahead("peering.commands.0.other-1.AddPeer", 6, false)
+	ahead("peering.commands.acme.AddPeer", 4, false) // stands in no partition: see Stray
+	for _, seq := range []events.Seq{1, 2} {
+		if err := commands.Remove(t.Context(), seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ahead("peering.commands.0.acme.EditPeer", 5, false) // the one ahead is of its partition
 }

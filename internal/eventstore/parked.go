@@ -32,9 +32,9 @@ type ParkedCommand struct {
 	Deliveries uint64
 	Body       []byte // cut when BodySize says that there was more; List leaves it out
 	BodySize   int
-	// KeepWhole asks Park to keep more of the body than parkedBody, because the
-	// command may be tried again. What the server's limit of a message does not
-	// allow is cut all the same.
+	// KeepWhole asks Park to keep more of the body than parkedBody, and to have
+	// room left for it, because the command may be tried again. What the server's
+	// limit of a message does not allow is cut all the same.
 	KeepWhole bool
 
 	Decision *ParkedDecision // nil: nobody decided yet

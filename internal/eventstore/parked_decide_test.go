@@ -170,3 +170,34 @@ func TestParked_fullStream(t *testing.T) {
 		testkit.Eventually(t, "room", func() bool { _, err := parked.Park(t.Context(), whole()); return err == nil })
 	})
 }
+
+// TestParked_garbageLeavesRoom: however much is parked that cannot be tried again,
+// what can be finds room.
+func TestParked_garbageLeavesRoom(t *testing.T) {
+	url := "nats://" + testkit.Server(t).Addr()
+	_, parked := busOf(t, testkit.Topology{Replicas: 1, URL: url, Conn: testkit.Connect(t, url)}) // 16 MiB
+	fill := func(c eventstore.ParkedCommand) int {
+		for i := range 1000 {
+			c.Source++
+			_, err := parked.Park(t.Context(), c)
+			if errors.Is(err, eventstore.ErrFull) {
+				return i
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Fatal("there is always room")
+		return 0
+	}
+	garbage := whole()
+	garbage.Body = []byte(strings.Repeat("z", 60<<10))
+	dear := garbage
+	dear.KeepWhole, dear.Source = true, 10_000
+	if n := fill(garbage); n < 200 {
+		t.Errorf("%d of 60 KiB found room in 16 MiB", n)
+	}
+	if n := fill(dear); n < 30 {
+		t.Errorf("%d of 60 KiB that can be tried again found room behind the others", n)
+	}
+}

@@ -67,6 +67,29 @@ func (c *Commands) Stray(ctx context.Context, count int) (Stray, bool, error) {
 	return Stray{}, false, nil
 }
 
+// Ahead reports whether a message of the same enterprise as the one at seq was
+// published before it and waits in another partition: that was while the stream
+// had another number of them. subject is that of the one at seq in the stream.
+func (c *Commands) Ahead(ctx context.Context, subject string, seq events.Seq) (bool, error) {
+	partition, tail := parsePartition(subject)
+	enterprise, _, _ := strings.Cut(tail, ".")
+	if partition < 0 {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, budget, ErrUnavailable)
+	defer cancel()
+	for after := events.Seq(0); ; {
+		m, ok, err := c.next(ctx, commandsRoot+"*."+enterprise+".*", after)
+		if err != nil || !ok || m.Seq >= seq {
+			return false, err
+		}
+		if other, _ := parsePartition(m.Subject); other != partition {
+			return true, nil
+		}
+		after = m.Seq
+	}
+}
+
 func stray(m events.Message, tail string) Stray {
 	return Stray{Seq: m.Seq, Tail: tail, Header: nats.Header(m.Header), Data: m.Data, Time: m.Stored}
 }

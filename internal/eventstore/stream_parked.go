@@ -26,6 +26,7 @@ type Parked struct {
 
 	mu   sync.Mutex
 	room int64     // bytes that may be parked: the leader's word less what was parked since
+	kept int64     // of these, those that are for what asks for KeepWhole
 	till time.Time // room counts until then
 }
 
@@ -42,12 +43,13 @@ func NewParked(nc *nats.Conn) (*Parked, error) {
 // Park puts a command aside. The same message of the queue parked again at once
 // is not doubled. An error wraps ErrFull (no room: nothing was written),
 // ErrNoStream or ErrUnavailable (perhaps written; repeat the call). It refuses
-// before the stream is quite full, so that decisions find room.
+// before the stream is quite full, so that decisions find room; and earlier what
+// does not ask for KeepWhole, so that it cannot keep out what does.
 func (p *Parked) Park(ctx context.Context, c ParkedCommand) (events.Seq, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, budget, ErrUnavailable)
 	defer cancel()
 	m := p.message(&c)
-	if err := p.take(ctx, sizeOf([]*nats.Msg{m})); err != nil {
+	if err := p.take(ctx, sizeOf([]*nats.Msg{m}), c.KeepWhole); err != nil {
 		return 0, fmt.Errorf("park a command: %w", err)
 	}
 	seq, err := p.publish(ctx, p.pub, true, m)
@@ -91,12 +93,15 @@ const (
 	// parkedShare is how much of the stream, in percent, parked commands may
 	// take; the rest is for decisions.
 	parkedShare = 95
+	// garbageShare is how much is taken when what cannot be tried again finds no
+	// room any more: however much of it there is, what may take effect does.
+	garbageShare = 80
 	// roomLasts is for how long the leader's word about the room counts.
 	roomLasts = time.Second
 )
 
-// take claims so many bytes of the stream for a command.
-func (p *Parked) take(ctx context.Context, need int64) error {
+// take claims so many bytes of the stream for a command that is dear, or not.
+func (p *Parked) take(ctx context.Context, need int64, dear bool) error {
 	if !p.knowsRoom() {
 		st, err := p.state(ctx)
 		if err != nil {
@@ -104,12 +109,17 @@ func (p *Parked) take(ctx context.Context, need int64) error {
 		}
 		p.mu.Lock()
 		p.room = st.Config.MaxBytes/100*parkedShare - int64(st.State.Bytes)
+		p.kept = st.Config.MaxBytes / 100 * (parkedShare - garbageShare)
 		p.till = time.Now().Add(roomLasts)
 		p.mu.Unlock()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.room < need {
+	room := p.room
+	if !dear {
+		room -= p.kept
+	}
+	if room < need {
 		return fmt.Errorf("%w: %s", ErrFull, p.stream)
 	}
 	p.room -= need
