@@ -18,7 +18,10 @@ const (
 	failingWindow = 15 * time.Second
 	// doubtFor is how long a command is tried again and again, because others fail
 	// too and none succeeds; failedLately is how long ago the others may have failed.
+	// aloneFor is that for one that no other is there to be compared with: longer
+	// than a cluster takes for another leader.
 	doubtFor     = 30 * time.Second
+	aloneFor     = 15 * time.Second
 	failedLately = 30 * time.Second
 	// maxFailing is how many enterprises are remembered.
 	maxFailing = 4096
@@ -84,16 +87,24 @@ func (f *failing) limit(ent events.EnterpriseID) (limit time.Duration, known boo
 	return max(e.left, 0), true
 }
 
-// doubtful notes that an attempt at a command of ent, begun at start, was in vain
-// though everything seems to work, and reports whether that may be the
-// deployment's fault all the same: no command of another enterprise came to an
-// end meanwhile, and one failed lately. Servers that restart look like that.
-func (f *failing) doubtful(ent events.EnterpriseID, start time.Time) bool {
+// doubt notes that an attempt at a command of ent was in vain though everything
+// seems to work, and returns for how long after the first one that may be taken for
+// the deployment's fault all the same: not at all when a command of another
+// enterprise came to an end during this attempt, or since the first one while no
+// other fails. Servers that restart look like that.
+func (f *failing) doubt(ent events.EnterpriseID, first, attempt time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
 	f.vain.note(ent, now)
-	return !f.good.besides(ent).After(start) && now.Sub(f.vain.besides(ent)) < failedLately
+	good, othersFail := f.good.besides(ent), now.Sub(f.vain.besides(ent)) < failedLately
+	switch {
+	case good.After(attempt), good.After(first) && !othersFail:
+		return 0
+	case othersFail:
+		return doubtFor
+	}
+	return aloneFor
 }
 
 // failed notes that an attempt that took so long was in vain.

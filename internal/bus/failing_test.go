@@ -46,29 +46,36 @@ func TestFailing_memoryIsBounded(t *testing.T) {
 	}
 }
 
-func TestFailing_isDoubtfulWhenOthersFailTooAndNoneSucceeds(t *testing.T) {
+func TestFailing_isDoubtedWhileNoOtherSucceeds(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	f := newFailing(func() time.Time { return now })
-	expect := func(step string, ent events.EnterpriseID, doubtful bool) {
+	expect := func(step string, ent events.EnterpriseID, doubt time.Duration) {
 		t.Helper()
 		start := now
 		now = now.Add(time.Second)
-		if got := f.doubtful(ent, start); got != doubtful {
-			t.Errorf("%s: doubtful %t", step, got)
+		if got := f.doubt(ent, start, start); got != doubt {
+			t.Errorf("%s: doubted for %s", step, got)
 		}
 	}
-	expect("the first that fails", "acme", false)
-	expect("it fails again", "acme", false)
-	expect("another one fails", "other", true)
-	expect("and the first once more", "acme", true)
+	expect("the first that fails", "acme", aloneFor)
+	expect("it fails again", "acme", aloneFor)
+	expect("another one fails", "other", doubtFor)
+	expect("and the first once more", "acme", doubtFor)
 	start := now
 	now = now.Add(time.Second)
 	f.works("third")
-	if f.doubtful("acme", start) {
+	if f.doubt("acme", start, start) != 0 {
 		t.Error("a third one succeeded meanwhile")
 	}
+	if f.doubt("acme", start, now) != doubtFor {
+		t.Error("a third one succeeded before, and another one fails")
+	}
 	f.works("acme")
-	expect("its own success long ago says nothing", "other", true)
+	expect("its own success long ago says nothing", "other", doubtFor)
 	now = now.Add(failedLately)
-	expect("after a quiet time", "acme", false)
+	expect("after a quiet time", "acme", aloneFor)
+	f.works("third")
+	if f.doubt("acme", now.Add(-time.Second), now) != 0 {
+		t.Error("a third one succeeded since the first attempt, and no other fails")
+	}
 }

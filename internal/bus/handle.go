@@ -96,7 +96,7 @@ func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Conte
 	if limit == 0 {
 		return errNoTime
 	}
-	var doubted time.Time
+	var doubted time.Time // since when it failed though everything seems to work
 	for second, tried := known, d.deliveries > 1; ; tried = true {
 		start := time.Now()
 		err := r.attempt(d, limit, do)
@@ -115,11 +115,11 @@ func (r *running) try(d delivery, ent events.EnterpriseID, do func(context.Conte
 		switch {
 		case ill == nil && (errors.Is(err, eventstore.ErrFull) || errors.Is(err, eventstore.ErrOutcomesFull)):
 			ill = err // there is no room for this one
-		case ill == nil && r.c.failing.doubtful(ent, start) && !known:
+		case ill == nil && !known:
 			if doubted.IsZero() {
 				doubted = start
 			}
-			if time.Since(doubted) < doubtFor {
+			if time.Since(doubted) < r.c.failing.doubt(ent, doubted, start) {
 				ill = err
 			}
 		}
