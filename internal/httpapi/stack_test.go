@@ -340,7 +340,7 @@ func TestStack_disablingMaintenanceAndNotices(t *testing.T) {
 		t.Errorf("the cancelled maintenance is %+v", got)
 	}
 	receipt, err := s.command.Handle(t.Context(), command.Request{Enterprise: "acme", Actor: "reaction", Command: domain.RaisePeerNotice{
-		Peer: events.PeerID(id), Changes: []events.NoticeChange{{Field: "address", From: "192.0.2.10", To: "192.0.2.11"}},
+		Peer: events.PeerID(id), Changes: []events.NoticeChange{{Field: "address", From: "192.0.2.9", To: "192.0.2.10"}},
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"github.com/peering/peering/internal/access"
+	"github.com/peering/peering/internal/command"
+	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/testkit"
 )
@@ -158,6 +161,7 @@ func TestStorm_100000RandomRequests(t *testing.T) {
 		workers.Wait()
 	}
 	blow(stormRequests / 10) // what is made once is made then
+	s.gone(peer)
 	goroutines, heap := settled()
 	blow(stormRequests * 9 / 10)
 	testkit.Eventually(t, "the goroutines to end", func() bool { n, _ := settled(); return n <= goroutines+20 })
@@ -168,6 +172,16 @@ func TestStorm_100000RandomRequests(t *testing.T) {
 	}
 	if _, now := settled(); now > heap*2+(32<<20) {
 		t.Errorf("the heap has grown from %d to %d bytes", heap, now)
+	}
+}
+
+// gone deletes the peer, unless the storm has done so, or removed its enterprise.
+func (s *stack) gone(peer string) {
+	s.t.Helper()
+	var refused *domain.Error
+	req := command.Request{Enterprise: "acme", Actor: "test", Command: domain.DeletePeer{Peer: events.PeerID(peer)}}
+	if _, err := s.command.Handle(s.t.Context(), req); err != nil && !errors.As(err, &refused) {
+		s.t.Fatal(err)
 	}
 }
 
