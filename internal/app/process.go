@@ -38,7 +38,8 @@ type process struct {
 	nc      *nats.Conn
 	connect connector // for what needs a connection of its own
 	storage storage   // of the embedded server; nil when it is not embedded
-	healed  time.Time
+	healed  time.Time // when the storage was taken up again last
+	silent  time.Time // since when no write to the log was acknowledged; zero: the last one was
 
 	events  *promise[*eventLog]
 	tables  *promise[*readmodel.DB]
