@@ -25,9 +25,10 @@ type Settler interface {
 }
 
 // Tend looks after the queue until ctx ends: each minute, and at once when a
-// stream turns out to be gone or a command waits for one of another partition. It calls ensure, which makes the streams and
-// consumers that are missing; parks messages that no partition takes; and has
-// settlers finish what others left. What fails is logged and tried again.
+// stream turns out to be gone or a command waits for one of another partition. It
+// calls ensure, which makes the streams and consumers that are missing; parks
+// messages that no partition takes; and has settlers finish what others left. What
+// fails is logged and tried again.
 func (c *Commands) Tend(ctx context.Context, ensure func(context.Context) (eventstore.Bus, error), settlers ...Settler) error {
 	t := time.NewTicker(tendEvery)
 	defer t.Stop()
