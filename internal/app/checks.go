@@ -17,9 +17,13 @@ const (
 	logRed   = 0.85
 )
 
-// silentFor is how long no write may be acknowledged before the embedded server's
-// storage is taken up again though it does not know that it has stopped.
-const silentFor = 10 * time.Second
+// How long no write may be acknowledged before the embedded server's storage is
+// taken up again: when it says that it has stopped, which it also says of a stream
+// that is just being made; and when it does not.
+const (
+	stoppedFor = time.Second
+	silentFor  = 10 * time.Second
+)
 
 // addChecks says what this process looks at. Everything that it needs for its
 // work is required; how full the log is has to be seen, and stops nobody yet.
@@ -72,7 +76,7 @@ func (p *process) checkLog(ctx context.Context) finding {
 	case p.silent.IsZero():
 		p.silent = time.Now()
 	}
-	ill := stopped || err != nil && time.Since(p.silent) >= silentFor
+	ill := err != nil && (stopped && time.Since(p.silent) >= stoppedFor || time.Since(p.silent) >= silentFor)
 	if ill && p.storage != nil && time.Since(p.healed) >= checkEvery {
 		p.healed = time.Now()
 		if healing := p.storage.Heal(); healing != nil {
