@@ -20,6 +20,10 @@ build: ## the four programs in bin/
 run: ## everything in one process, with the demo enterprise
 	go run ./cmd/peering serve --demo
 
+.PHONY: demo-bus
+demo-bus: ## publish commands in the plain NATS protocol and follow their outcomes
+	bash scripts/demo-bus
+
 .PHONY: test
 test: ## all tests; what is absent from the machine is skipped
 	go test ./...

@@ -1,9 +1,10 @@
-// Package client owns the Go client of the HTTP API: typed calls for
-// enterprises, peers, trusted servers and tokens, problem documents as errors, and
-// retries that cannot do anything twice.
+// Package client owns the Go client of the HTTP API and of the bus: typed calls
+// for enterprises, peers, trusted servers and tokens, the commands of the bus for
+// both ways, refusals as errors, and retries that cannot do anything twice.
 //
 // It imports nothing else of the project, so that any program may use it; the
-// command line is one of them. What it sends arrives at internal/httpapi.
+// command line is one of them. What a Client sends arrives at internal/httpapi,
+// what a Bus sends at internal/bus. See Commander for what they have in common.
 package client
 
 import (

@@ -35,6 +35,7 @@ const (
 	CodeStarting        = "starting"
 	CodeUnavailable     = "unavailable"
 	CodeHeld            = "projection_held"
+	CodeDiscarded       = "discarded" // an operator gave the command of this id up
 
 	// CodeNoAnswer is the client's own: there was no complete answer, and Status
 	// is 0. A write may have taken effect; repeat it with the same

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/peering/peering/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, testkit.Background()...) }
 
 // seen is a request as the server got it.
 type seen struct {

@@ -76,7 +76,7 @@ type Notice struct {
 
 // NoticeChange is one change of the local server.
 type NoticeChange struct {
-	Field string `json:"field"` // "hostname" or "address"
+	Field string `json:"field"` // "hostname", "address" or "version"
 	From  string `json:"from"`
 	To    string `json:"to"`
 }

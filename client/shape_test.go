@@ -64,6 +64,7 @@ func TestTypes_haveTheFieldsOfTheAPI(t *testing.T) {
 		{reflect.TypeFor[Projection](), reflect.TypeFor[httpapi.Projection](), nil},
 		{reflect.TypeFor[Job](), reflect.TypeFor[httpapi.Job](), nil},
 		{reflect.TypeFor[DeadEvent](), reflect.TypeFor[httpapi.DeadEvent](), nil},
+		{reflect.TypeFor[ParkedCommand](), reflect.TypeFor[httpapi.ParkedCommand](), nil},
 		{reflect.TypeFor[BulkReceipt](), reflect.TypeFor[httpapi.BulkReply](), nil},
 		{reflect.TypeFor[ProbeResult](), reflect.TypeFor[httpapi.ProbeResult](), nil},
 		{reflect.TypeFor[TestResult](), reflect.TypeFor[httpapi.TestResult](), nil},

@@ -27,7 +27,7 @@ func TestNATS_eventsAreOnDiskBeforeTheyAreAcknowledged(t *testing.T) {
 	if !opts.SyncAlways || !opts.JetStream {
 		t.Errorf("JetStream %v, sync always %v", opts.JetStream, opts.SyncAlways)
 	}
-	if enough := int64(8<<30) * 14 / 10; opts.JetStreamMaxStore < enough {
+	if enough := int64(8<<30) * 16 / 10; opts.JetStreamMaxStore < enough {
 		t.Errorf("the store takes %d bytes; the log's default limit needs %d with all that stands beside it", opts.JetStreamMaxStore, enough)
 	}
 	if opts.HTTPHost != "127.0.0.1" {

@@ -105,6 +105,7 @@ func (p *process) keepTokens(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.tokens.keep(keeper)
 	p.late.tokens.Store(keeper)
 	return keeper.Run(ctx)
 }

@@ -17,6 +17,14 @@ const (
 	logRed   = 0.85
 )
 
+// How long no write may be acknowledged before the embedded server's storage is
+// taken up again: when it says that it has stopped, which it also says of a stream
+// that is just being made; and when it does not.
+const (
+	stoppedFor = time.Second
+	silentFor  = 10 * time.Second
+)
+
 // addChecks says what this process looks at. Everything that it needs for its
 // work is required; how full the log is has to be seen, and stops nobody yet.
 func (p *process) addChecks() {
@@ -35,8 +43,13 @@ func (p *process) addChecks() {
 		p.health.add("probing", false, p.checkProbing)
 		p.health.add("samples", false, p.checkSamples)
 	}
+	if p.projects() {
+		p.health.add("reactions", false, p.checkReactions)
+	}
 	if p.decides() {
+		p.health.add("bus", true, p.checkBus)
 		p.health.add("probers", false, p.checkProbers)
+		p.health.add("parked_commands", false, p.checkParked)
 	}
 	if p.demo != nil {
 		p.health.add("demo", true, p.checkDemo)
@@ -45,7 +58,9 @@ func (p *process) addChecks() {
 
 // checkLog writes to the log's disk: a server that answers may still be unable
 // to write. The embedded server's storage is taken up again when it has stopped,
-// at most every checkEvery: on a disk that is still full it stops again.
+// at most every checkEvery: on a disk that is still full it stops again. That
+// nothing was acknowledged for a moment is no reason, for a busy disk looks like
+// that, and taking it up again makes it busier.
 func (p *process) checkLog(ctx context.Context) finding {
 	if p.nc.Status() != nats.CONNECTED {
 		return red("no connection to the NATS server")
@@ -54,14 +69,21 @@ func (p *process) checkLog(ctx context.Context) finding {
 	if !ok {
 		return red("the streams are not there yet")
 	}
-	err := p.canary(ctx, l)
-	if err != nil && p.storage != nil && time.Since(p.healed) >= checkEvery {
+	stopped, err := p.canary(ctx, l)
+	switch {
+	case err == nil:
+		p.silent = time.Time{}
+	case p.silent.IsZero():
+		p.silent = time.Now()
+	}
+	ill := err != nil && (stopped && time.Since(p.silent) >= stoppedFor || time.Since(p.silent) >= silentFor)
+	if ill && p.storage != nil && time.Since(p.healed) >= checkEvery {
 		p.healed = time.Now()
 		if healing := p.storage.Heal(); healing != nil {
 			return red("%v; taking the storage up again: %v", err, healing)
 		}
 		p.log.Warn("the log could not be written; its storage was taken up again", "err", err)
-		err = p.canary(ctx, l)
+		_, err = p.canary(ctx, l)
 	}
 	if err != nil {
 		return red("%v", err)
@@ -69,15 +91,16 @@ func (p *process) checkLog(ctx context.Context) finding {
 	return green("a write to the log's disk was acknowledged")
 }
 
-// canary is an error when the log cannot be written. A write that succeeds does
-// not say that of every stream: one may have stopped for itself.
-func (p *process) canary(ctx context.Context, l *eventLog) error {
+// canary is an error when the log cannot be written, and stopped says that the
+// storage knows so. A write that succeeds does not say that of every stream: one
+// may have stopped for itself.
+func (p *process) canary(ctx context.Context, l *eventLog) (stopped bool, err error) {
 	if p.storage != nil {
 		if err := p.storage.Check(); err != nil {
-			return err
+			return true, err
 		}
 	}
-	return l.health.Canary(ctx)
+	return false, l.health.Canary(ctx)
 }
 
 // report asks the log how it is.

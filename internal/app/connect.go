@@ -14,11 +14,14 @@ import (
 	"github.com/peering/peering/internal/eventstore"
 )
 
+// connector makes a connection to the log under a name in the server's lists.
+type connector func(name string, more ...nats.Option) (*nats.Conn, error)
+
 // connectNATS connects to the servers of c and goes on trying in the background
 // when none answers yet. An error is a fault of the configuration, such as
 // credentials that cannot be read: trying again would not help.
-func connectNATS(c config.Config, log *slog.Logger) (*nats.Conn, error) {
-	opts := eventstore.ConnectOptions("peering-"+string(c.Role), log)
+func connectNATS(c config.Config, log *slog.Logger, name string, more ...nats.Option) (*nats.Conn, error) {
+	opts := append(eventstore.ConnectOptions(name, log), more...)
 	if c.NATS.Context != "" {
 		nc, _, err := natscontext.Connect(c.NATS.Context, opts...)
 		if err != nil {

@@ -22,6 +22,7 @@ type lateBackends struct {
 	prober     atomic.Pointer[remoteProber]
 	samples    atomic.Pointer[eventstore.Samples]
 	operations atomic.Pointer[operations]
+	parked     atomic.Pointer[parkedCommands]
 }
 
 // now returns those that are connected.
@@ -50,6 +51,9 @@ func (b *lateBackends) now() httpapi.Backends {
 	}
 	if o := b.operations.Load(); o != nil {
 		out.Operations = o
+	}
+	if c := b.parked.Load(); c != nil {
+		out.Parked = c
 	}
 	return out
 }

@@ -16,6 +16,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/peering/peering/internal/access"
+	"github.com/peering/peering/internal/bus"
+	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/config"
 	"github.com/peering/peering/internal/demo"
 	"github.com/peering/peering/internal/events"
@@ -33,11 +36,17 @@ type process struct {
 	health  *health
 	metrics *prometheus.Registry
 	nc      *nats.Conn
-	storage storage // of the embedded server; nil when it is not embedded
-	healed  time.Time
+	connect connector // for what needs a connection of its own
+	storage storage   // of the embedded server; nil when it is not embedded
+	healed  time.Time // when the storage was taken up again last
+	silent  time.Time // since when no write to the log was acknowledged; zero: the last one was
 
 	events  *promise[*eventLog]
 	tables  *promise[*readmodel.DB]
+	writer  *promise[*command.Handler]
+	bus     *promise[*busStreams]
+	reacted reacted
+	tokens  *promise[*access.Keeper]
 	demoEnd *promise[events.Seq] // its last event
 	late    lateBackends
 	models  []*readModel
@@ -57,10 +66,12 @@ type storage interface {
 	Heal() error
 }
 
-func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, s storage) *process {
+func newProcess(c config.Config, log *slog.Logger, nc *nats.Conn, connect connector, s storage) *process {
 	p := &process{
-		cfg: c, log: log, health: newHealth(), metrics: prometheus.NewRegistry(), nc: nc, storage: s,
+		cfg: c, log: log, health: newHealth(), metrics: prometheus.NewRegistry(), nc: nc, connect: connect, storage: s,
 		events: newPromise[*eventLog](), tables: newPromise[*readmodel.DB](),
+		writer: newPromise[*command.Handler](), bus: newPromise[*busStreams](),
+		tokens:  newPromise[*access.Keeper](),
 		demoEnd: newPromise[events.Seq](), models: readModels(),
 		samples: newPromise[*eventstore.Samples](), roll: prober.NewRoll(),
 	}
@@ -103,6 +114,10 @@ func (p *process) httpOptions(ending <-chan struct{}) (httpapi.Options, error) {
 	}
 	o.Backends = p.late.now
 	o.Limits = httpapi.Limits{PerToken: p.cfg.RateLimit, PerAddress: p.cfg.RateLimitAddress}
+	var err error
+	if o.AsyncAPI, err = bus.AsyncAPI(Version()); err != nil {
+		return o, err
+	}
 	for _, name := range p.cfg.Publish {
 		ent, err := events.ParseEnterpriseID(name)
 		if err != nil {

@@ -62,11 +62,14 @@ func (p *process) work(ctx context.Context) error {
 	start(true, p.openLog)
 	start(p.decides() || p.projects(), p.openTables)
 	start(p.decides(), p.keepTokens)
-	start(p.decides(), p.decide)
+	start(p.decides() || p.projects(), p.decide)
+	start(p.decides() || p.projects(), p.openBus)
+	start(p.decides(), p.carryOut)
 	start(p.decides(), p.answer)
 	start(p.decides(), p.operate)
 	start(p.decides(), p.watchProbers)
 	start(p.projects(), p.project)
+	start(p.projects(), p.react)
 	start(p.probes(), p.probe)
 	start(true, p.openSamples)
 	start(p.demo != nil, p.serveDemo)
@@ -100,14 +103,18 @@ func (p *process) openLog(ctx context.Context) error {
 	})
 }
 
-// decide runs the write loop.
+// decide runs the write loop: for the API and the bus, and in a projector for
+// what follows from events.
 func (p *process) decide(ctx context.Context) error {
 	l, err := p.events.get(ctx)
 	if err != nil {
 		return err
 	}
 	h := command.New(l.store, l.outcomes, l.snapshots, command.Options{Logger: p.log, Metrics: p.metrics})
-	p.late.commands.Store(h)
+	p.writer.keep(h)
+	if p.decides() {
+		p.late.commands.Store(h)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return h.Run(ctx) })
 	if p.demo != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/nats-io/nats.go"
 
 	"github.com/peering/peering/internal/config"
 	"github.com/peering/peering/internal/demo"
@@ -67,7 +68,10 @@ func runServe(ctx context.Context, c config.Config, stdout io.Writer, log *slog.
 		return err
 	}
 	defer server.Shutdown()
-	nc, err := server.Connect(eventstore.ConnectOptions("peering-serve", log)...)
+	connect := func(name string, more ...nats.Option) (*nats.Conn, error) {
+		return server.Connect(append(eventstore.ConnectOptions(name, log), more...)...)
+	}
+	nc, err := connect("peering-serve")
 	if err != nil {
 		return err
 	}
@@ -82,7 +86,7 @@ func runServe(ctx context.Context, c config.Config, stdout io.Writer, log *slog.
 			return errors.Join(fmt.Errorf("standard output: %w", err), listener.Close())
 		}
 	}
-	p := newProcess(c, log, nc, server)
+	p := newProcess(c, log, nc, connect, server)
 	if c.Demo {
 		if p.demo, err = demo.Open(ctx, filepath.Join(c.Data, "demo.json"), time.Now()); err != nil {
 			return errors.Join(fmt.Errorf("demo: %w", err), listener.Close())
@@ -108,7 +112,10 @@ func runProgram(ctx context.Context, c config.Config, stdout io.Writer, log *slo
 	if err := admit(ctx, c, log); err != nil {
 		return err
 	}
-	nc, err := connectNATS(c, log)
+	connect := func(name string, more ...nats.Option) (*nats.Conn, error) {
+		return connectNATS(c, log, name, more...)
+	}
+	nc, err := connect("peering-" + string(c.Role))
 	if err != nil {
 		return err
 	}
@@ -117,7 +124,7 @@ func runProgram(ctx context.Context, c config.Config, stdout io.Writer, log *slo
 	if err != nil {
 		return err
 	}
-	return newProcess(c, log, nc, nil).run(ctx, listener)
+	return newProcess(c, log, nc, connect, nil).run(ctx, listener)
 }
 
 func streamOptions(c config.Config, log *slog.Logger) eventstore.StreamOptions {

@@ -140,7 +140,7 @@ func (p *pile[T]) printJSON(out io.Writer) error {
 
 // narrowed reports whether some rows may have been left out on request.
 func narrowed(cmd *cobra.Command) bool {
-	for _, name := range []string{"q", "cursor", "status", "type", "enabled", "deleted", "origin", "host", "actor", "command-id", "from", "to", "after", "peer", "projection", "enterprise", "discarded", "revoked"} {
+	for _, name := range []string{"q", "cursor", "status", "type", "enabled", "deleted", "origin", "host", "actor", "command-id", "from", "to", "after", "peer", "projection", "enterprise", "discarded", "decided", "revoked"} {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
 			return true
 		}

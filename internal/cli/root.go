@@ -47,7 +47,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule or a right,
 	flags.StringVar(&c.token, "token", "", "bearer token; better in "+envToken+", where other users do not see it")
 	flags.StringVar(&c.caFile, "ca-file", "", "file with the certificates, PEM, that may sign that of an https server, instead of the system's ("+envCAFile+")")
 	complete(root, "output", "table", "json", "csv")
-	root.AddCommand(serve, c.enterprise(), c.peer(), c.trustedServer(), c.tokens(), c.events(), c.projections(), c.deadEvents(), c.versionCommand())
+	root.AddCommand(serve, c.enterprise(), c.peer(), c.trustedServer(), c.tokens(), c.events(), c.projections(), c.deadEvents(), c.parkedCommands(), c.versionCommand())
 	return root
 }
 

@@ -34,6 +34,7 @@ func TestCommands_haveHelp(t *testing.T) {
 		"enterprise describe", "enterprise list", "enterprise register", "enterprise remove",
 		"enterprise set-domain", "enterprise set-server", "enterprise show",
 		"events list", "events tail",
+		"parked discard", "parked list", "parked retry", "parked show",
 		"peer add", "peer delete", "peer disable", "peer enable", "peer export", "peer history", "peer import", "peer list",
 		"peer maintenance", "peer presence-check", "peer probe", "peer rename", "peer samples", "peer set-address",
 		"peer set-enterprise", "peer set-hostname", "peer set-prefix", "peer set-version", "peer show", "peer test", "peer timeline", "peer uptime",
@@ -53,7 +54,7 @@ func TestCommands_writesTakeTheSameFlags(t *testing.T) {
 		if cmd.HasSubCommands() || cmd == serve {
 			continue
 		}
-		if group := cmd.Parent().Name(); group == "dead" || group == "projection" || group == "token" {
+		if group := cmd.Parent().Name(); group == "dead" || group == "parked" || group == "projection" || group == "token" {
 			continue // they change what is read, and no fact
 		}
 		reads := slices.Contains([]string{"list", "show", "version", "history", "export", "tail", "probe", "test", "samples", "timeline", "uptime", "presence-check"}, cmd.Name())

@@ -24,6 +24,7 @@ type entry struct {
 	state  *domain.Enterprise // nil: not loaded
 	behind bool               // the log is known, or suspected, to have more
 	since  int                // events since a snapshot was loaded, or became due
+	shared int                // how many more commands look for what other processes appended before they are decided
 
 	// Of the cache.
 	users  int

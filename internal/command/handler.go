@@ -137,6 +137,7 @@ func (h *Handler) handle(ctx context.Context, req Request) (Receipt, error) {
 			return r, unavailable(ctx, o, err)
 		}
 		h.metrics.conflicts.Inc()
+		e.shared = sharing
 		if err := sleep(inTime, pauses.NextBackOff()); err != nil {
 			return Receipt{}, unavailable(ctx, o, fmt.Errorf("%w, and again until the end of the time: %w", conflict, err))
 		}

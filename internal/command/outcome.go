@@ -3,12 +3,14 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
 )
 
 // outcome is that of the order, before it is known how it ended.
@@ -96,6 +98,26 @@ func (h *Handler) find(ctx context.Context, o *order) (out Outcome, ok bool, err
 	return out, err == nil, err
 }
 
+// Known returns the outcome that was kept for an id, and changes nothing; ok is
+// false when there is none, which does not say that nothing was done under it. An
+// error wraps ErrUnavailable, or is a *domain.Error: enterprise or id are none.
+func (h *Handler) Known(ctx context.Context, ent events.EnterpriseID, id events.CommandID) (out Outcome, ok bool, err error) {
+	if ent, err = events.ParseEnterpriseID(string(ent)); err != nil {
+		return Outcome{}, false, idFault("enterprise", err)
+	}
+	if _, err = events.ParseCommandID(string(id)); err != nil {
+		return Outcome{}, false, idFault("command_id", err)
+	}
+	data, ok, err := h.outcomes.Find(ctx, ent, id)
+	if err == nil && ok {
+		out, err = parseOutcome(data)
+	}
+	if err != nil {
+		return Outcome{}, false, fmt.Errorf("%w: looking for the outcome of %s: %w", ErrUnavailable, id, err)
+	}
+	return out, ok, nil
+}
+
 // keep stores out unless there is an outcome already, and returns the one that
 // stands. An error means perhaps kept.
 func (h *Handler) keep(ctx context.Context, o *order, out Outcome) (stands Outcome, ours bool, err error) {
@@ -130,7 +152,10 @@ func (h *Handler) settle(ctx context.Context, o *order, out Outcome) (Receipt, e
 		defer cancel()
 		stands, ours, err := h.keep(ctx, o, out)
 		if err != nil {
-			// Not wrapped: a full stream of outcomes does not mean that nothing was written.
+			if errors.Is(err, eventstore.ErrOutcomesFull) {
+				return Receipt{}, fmt.Errorf("the events are stored: %w", eventstore.ErrOutcomesFull)
+			}
+			// Not wrapped: that something is full does not mean that nothing was written.
 			return Receipt{}, fmt.Errorf("the events are stored, their outcome is not: %v", err) //nolint:errorlint // see above
 		}
 		switch {
@@ -147,9 +172,10 @@ func (h *Handler) settle(ctx context.Context, o *order, out Outcome) (Receipt, e
 
 // lasting reports whether the refusal is the answer to every repeat of the
 // order. One because of what travels with the command is not: nothing was
-// decided about its body, and the client can put it right under the same id.
+// decided about its body, and the client can put it right under the same id,
+// unless it is gone.
 func (o *order) lasting(refusal *domain.Error) bool {
-	return refusal == nil || refusal != o.fault && refusal.Code != domain.Stale
+	return o.Final || refusal == nil || refusal != o.fault && refusal.Code != domain.Stale
 }
 
 // conclude answers an order that leaves no event: a refusal, or nothing to

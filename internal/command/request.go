@@ -35,6 +35,9 @@ type Request struct {
 	CausationID   string
 	Traceparent   string
 	IfRevision    *events.Seq // see domain.Input
+	// Final: nobody waits who could put right what travels with the command, so a
+	// refusal because of that is remembered like any other.
+	Final bool
 }
 
 // Receipt is the answer to an accepted command. That to a dry run says what the
@@ -55,6 +58,11 @@ type Receipt struct {
 // log does not answer, or the enterprise's history cannot be read. With an id
 // the caller may repeat the command; without one it may have taken effect.
 var ErrUnavailable = errors.New("command: unavailable")
+
+// ErrUnreadable is wrapped, beside ErrUnavailable, when the history of the
+// enterprise cannot be read. Other enterprises are not concerned, and waiting
+// does not help: somebody has to see to what is in the log.
+var ErrUnreadable = errors.New("command: the history of the enterprise cannot be read")
 
 // ErrFull is wrapped by errors that mean that the log has reached its limit:
 // nothing was written. It is the event store's own, for callers that see this

@@ -8,6 +8,7 @@ import (
 
 	"github.com/peering/peering/internal/domain"
 	"github.com/peering/peering/internal/events"
+	"github.com/peering/peering/internal/eventstore"
 )
 
 // ensure sees to it that e has a state. fresh: it was read from the log just
@@ -17,12 +18,24 @@ func (h *Handler) ensure(ctx context.Context, e *entry) (fresh bool, err error) 
 	switch {
 	case e.state == nil:
 		return true, h.load(ctx, e)
-	case e.behind:
-		_, err := h.refresh(ctx, e)
+	case e.behind, e.shared > 0:
+		moved, err := h.refresh(ctx, e)
+		switch {
+		case e.shared == 0:
+		case moved:
+			e.shared = sharing
+		default:
+			e.shared--
+		}
 		return true, err
 	}
 	return false, nil
 }
+
+// sharing is for how many commands an enterprise counts as one that another
+// process writes to as well, after that has been seen. To ask for the end of the
+// log beforehand costs less than an append that is refused.
+const sharing = 16
 
 // errOtherLog says that a log does not have the event with which a state ends:
 // it was restored from a backup, or made anew.
@@ -126,6 +139,10 @@ func (h *Handler) catchUp(ctx context.Context, e *entry) error {
 	}
 	if broken != nil {
 		e.state = nil
+	}
+	var unreadable *eventstore.UnreadableError
+	if errors.As(err, &unreadable) || broken != nil && !errors.Is(broken, errOtherLog) {
+		err = fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	if err != nil {
 		return fmt.Errorf("reading the log of %s: %w", e.enterprise, err)

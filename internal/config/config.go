@@ -103,11 +103,11 @@ func (f Faults) Error() string {
 }
 
 // StoreFor is how much the embedded server needs for a log of that limit and
-// what goes with it: outcomes, saved states, samples. eventstore knows it exactly; this
-// is never less.
+// what goes with it: outcomes, saved states, samples, commands that wait or are
+// parked. eventstore knows it exactly; this is never less.
 func StoreFor(logMaxBytes int64) int64 {
-	const little = 56 << 20 // what goes with a small log
-	return logMaxBytes + max(logMaxBytes/20*9, little)
+	const little = 128 << 20 // what goes with a small log
+	return logMaxBytes + max(logMaxBytes/5*3, little)
 }
 
 // ListensOnLoopback reports whether HTTP can be reached from this machine alone.

@@ -114,7 +114,7 @@ func faultsOf(t *testing.T, role config.Role, from config.Sources) []string {
 // TestLoad_whatWasReadIsValidated: a value that is wrong hides no other fault,
 // and makes up none.
 func TestLoad_whatWasReadIsValidated(t *testing.T) {
-	tooSmall := "%s: 12 GiB is too little for PEERING_LOG_MAX_BYTES 20 GiB: at least 29 GiB"
+	tooSmall := "%s: 13 GiB is too little for PEERING_LOG_MAX_BYTES 20 GiB: at least 32 GiB"
 	noValue := write(t, "max_store:\n")
 	for name, c := range map[string]struct {
 		role config.Role
@@ -130,10 +130,10 @@ func TestLoad_whatWasReadIsValidated(t *testing.T) {
 			"NATS_CERT: open /no/file: no such file or directory",
 		}},
 		"a log that is too large by default":  {config.Serve, "", "PEERING_LOG_MAX_BYTES=20GiB", []string{fmt.Sprintf(tooSmall, "max_store")}},
-		"a log that is too large":             {config.Serve, "", "PEERING_LOG_MAX_BYTES=20GiB PEERING_MAX_STORE=12GiB", []string{fmt.Sprintf(tooSmall, "PEERING_MAX_STORE")}},
+		"a log that is too large":             {config.Serve, "", "PEERING_LOG_MAX_BYTES=20GiB PEERING_MAX_STORE=13GiB", []string{fmt.Sprintf(tooSmall, "PEERING_MAX_STORE")}},
 		"a file that might have more of it":   {config.Serve, "/no/file.yaml", "PEERING_LOG_MAX_BYTES=20GiB", []string{"/no/file.yaml: open /no/file.yaml: no such file or directory"}},
 		"a key that was to have a value":      {config.Serve, noValue, "PEERING_LOG_MAX_BYTES=20GiB", []string{noValue + ": max_store: has no value"}},
-		"the same, though another source has": {config.Serve, noValue, "PEERING_LOG_MAX_BYTES=20GiB PEERING_MAX_STORE=12GiB", []string{noValue + ": max_store: has no value", fmt.Sprintf(tooSmall, "PEERING_MAX_STORE")}},
+		"the same, though another source has": {config.Serve, noValue, "PEERING_LOG_MAX_BYTES=20GiB PEERING_MAX_STORE=13GiB", []string{noValue + ": max_store: has no value", fmt.Sprintf(tooSmall, "PEERING_MAX_STORE")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := faultsOf(t, c.role, config.Sources{File: c.file, Environ: strings.Fields(c.env)})
@@ -146,8 +146,8 @@ func TestLoad_whatWasReadIsValidated(t *testing.T) {
 
 func TestLoad_storeMayBeExactlyWhatTheLogNeeds(t *testing.T) {
 	for _, env := range []string{
-		"PEERING_LOG_MAX_BYTES=10GiB PEERING_MAX_STORE=14.5GiB",
-		"PEERING_LOG_MAX_BYTES=1MiB PEERING_MAX_STORE=57MiB",
+		"PEERING_LOG_MAX_BYTES=10GiB PEERING_MAX_STORE=16GiB",
+		"PEERING_LOG_MAX_BYTES=1MiB PEERING_MAX_STORE=129MiB",
 	} {
 		if _, _, err := config.Load(config.Serve, config.Sources{Environ: strings.Fields(env)}); err != nil {
 			t.Errorf("%s: %v", env, err)

@@ -166,6 +166,17 @@ type (
 	DeletePeer struct {
 		Peer events.PeerID `json:"peer"`
 	}
+	// FollowServer has a peer follow the server on the other side, from what it
+	// was to what it is. It comes from the reaction to a change of that server,
+	// never from a client. A value that is the same in both is left alone, and so
+	// is what the peer does not have from it: an older change that arrives late
+	// undoes nothing.
+	FollowServer struct {
+		Peer             events.PeerID       `json:"peer"`
+		PeerEnterpriseID events.EnterpriseID `json:"peer_enterprise_id"`
+		From             ServerIdentity      `json:"from"`
+		To               ServerIdentity      `json:"to"`
+	}
 	// RaisePeerNotice notes what the other side has to be told. It comes from
 	// the reaction to a change of the local server, never from a client.
 	RaisePeerNotice struct {
@@ -271,6 +282,9 @@ func (DisablePeer) Name() CommandName { return "DisablePeer" }
 
 // Name returns the command's name.
 func (DeletePeer) Name() CommandName { return "DeletePeer" }
+
+// Name returns the command's name.
+func (FollowServer) Name() CommandName { return "FollowServer" }
 
 // Name returns the command's name.
 func (RaisePeerNotice) Name() CommandName { return "RaisePeerNotice" }

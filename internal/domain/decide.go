@@ -138,6 +138,8 @@ func decidePeer(e *Enterprise, cmd Command, in Input) (Decision, *Error) {
 		return switchPeer(e, c.Peer, false, in)
 	case DeletePeer:
 		return deletePeer(e, c, in)
+	case FollowServer:
+		return followServer(e, c, in)
 	case RaisePeerNotice:
 		return raiseNotice(e, c, in)
 	case AcknowledgePeerNotice:

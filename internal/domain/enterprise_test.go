@@ -281,6 +281,7 @@ func allCommands() []domain.Command {
 		domain.DisablePeer{},
 		domain.DeletePeer{},
 		domain.RaisePeerNotice{},
+		domain.FollowServer{},
 		domain.AcknowledgePeerNotice{},
 		domain.ScheduleMaintenance{},
 		domain.CancelMaintenance{},

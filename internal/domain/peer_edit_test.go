@@ -180,6 +180,7 @@ func TestPeer_deletedIsGoneAndTellsItsStory(t *testing.T) {
 		domain.CancelMaintenance{Peer: "p1"},
 		domain.ScheduleMaintenance{Peer: "p1"},
 		domain.RaisePeerNotice{Peer: "p1"},
+		domain.FollowServer{Peer: "p1"},
 	} {
 		refusal := given(lyon(), events.PeerDeleted{Peer: "p1"}).When(cmd).
 			ThenRefused(t, domain.Gone, "peer", "p1", domaintest.Actor, "because", "2026-01-05")

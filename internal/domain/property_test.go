@@ -263,7 +263,7 @@ func TestRepeatedCommand_isRemembered(t *testing.T) {
 func repeatable(cmd domain.Command) bool {
 	switch c := cmd.(type) {
 	case domain.AddPeer, domain.AddTrustedServer, domain.DeletePeer, domain.RemoveTrustedServer,
-		domain.RegisterEnterprise, domain.RemoveEnterprise, domain.RaisePeerNotice, domain.ChangePeers:
+		domain.RegisterEnterprise, domain.RemoveEnterprise, domain.RaisePeerNotice, domain.FollowServer, domain.ChangePeers:
 		return false
 	case domain.ChangePeerAddress:
 		return !c.Expect.Set

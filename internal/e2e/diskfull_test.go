@@ -86,12 +86,14 @@ func TestServe_diskFull(t *testing.T) {
 	p.Eventually("writes work again", func() bool { return add(next) == nil })
 	acknowledged++
 	p.Eventually("health is green", func() bool { return p.Status("/health") == http.StatusOK })
-	if n := len(p.peers("--all")); n != acknowledged {
+	n := 0
+	p.Eventually("all of them to be shown", func() bool { n = len(p.peers("--all")); return n >= acknowledged })
+	if n != acknowledged {
 		t.Errorf("%d peers, want %d", n, acknowledged)
 	}
 	p.Kill()
 	again := serve(t, filepath.Join(disk, "data"))
-	if n := len(again.peers("--all")); n != acknowledged {
+	if n = len(again.peers("--all")); n != acknowledged {
 		t.Errorf("after kill -9: %d peers, want %d", n, acknowledged)
 	}
 }

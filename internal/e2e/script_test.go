@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -9,16 +10,24 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/peering/peering/internal/testkit"
 )
 
 // TestScript runs the scripts of the command line against one server; each has
 // an enterprise of its own, and reads the demo. In a script "peering ARGS" has
 // to succeed and "exit CODE ARGS" has to end with that exit code; "alone ARGS"
 // gives it a server of its own, and "made NAME ARGS" makes a token, which is in
-// $NAME then, and its id in $NAME_id.
+// $NAME then, and its id in $NAME_id. "publish SUBJECT BODY [HEADER=VALUE…]" stores
+// a message by the NATS of such a server, and waits until no command is left to
+// handle.
 func TestScript(t *testing.T) {
 	p := serve(t, t.TempDir(), "--demo")
 	testscript.Run(t, testscript.Params{
@@ -45,7 +54,13 @@ func TestScript(t *testing.T) {
 			},
 			"alone": func(ts *testscript.TestScript, neg bool, args []string) {
 				plain(ts, neg)
-				ts.Setenv("PEERING_SERVER", serve(t, t.TempDir(), args...).URL)
+				own := serve(t, t.TempDir(), args...)
+				ts.Setenv("PEERING_SERVER", own.URL)
+				ts.Setenv("NATS", own.NATS)
+			},
+			"publish": func(ts *testscript.TestScript, neg bool, args []string) {
+				plain(ts, neg)
+				publish(ts, args)
 			},
 			"made": func(ts *testscript.TestScript, neg bool, args []string) {
 				plain(ts, neg)
@@ -117,4 +132,35 @@ func get(ts *testscript.TestScript, url string) {
 	defer resp.Body.Close()
 	_, err = io.Copy(ts.Stdout(), resp.Body)
 	ts.Check(err)
+}
+
+// publish stores a message at the NATS server that the script has for itself.
+func publish(ts *testscript.TestScript, args []string) {
+	if len(args) < 2 || ts.Getenv("NATS") == "" {
+		ts.Fatalf("usage: publish SUBJECT BODY [HEADER=VALUE…], after alone --nats-listen")
+	}
+	nc, err := nats.Connect(ts.Getenv("NATS"))
+	ts.Check(err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
+	defer cancel()
+	m := nats.NewMsg(args[0])
+	m.Data = []byte(args[1])
+	for _, h := range args[2:] {
+		name, value, _ := strings.Cut(h, "=")
+		m.Header[name] = []string{value}
+	}
+	_, err = js.PublishMsg(ctx, m)
+	ts.Check(err)
+	for tick := time.NewTicker(10 * time.Millisecond); ; {
+		queue, err := js.Stream(ctx, "PEERING_COMMANDS")
+		ts.Check(err)
+		if queue.CachedInfo().State.Msgs == 0 {
+			tick.Stop()
+			return
+		}
+		<-tick.C
+	}
 }

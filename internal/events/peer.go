@@ -103,9 +103,16 @@ type PeerNoticeRaised struct {
 	Changes []NoticeChange `json:"changes"`
 }
 
+// What a notice may be about: the fields of the local server.
+const (
+	NoticeHostname = "hostname"
+	NoticeAddress  = "address"
+	NoticeVersion  = "version"
+)
+
 // NoticeChange is one value that the other side still has to learn.
 type NoticeChange struct {
-	Field string `json:"field"` // "hostname" or "address"
+	Field string `json:"field"` // NoticeHostname, NoticeAddress or NoticeVersion
 	From  string `json:"from"`
 	To    string `json:"to"`
 }

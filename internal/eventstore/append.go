@@ -94,20 +94,24 @@ func (a *attempt) conflict() error {
 	return &ConflictError{Subject: events.Subject(a.subject), After: a.after}
 }
 
-// confirmFull tells a full stream from a store that is closing: the server
-// answers both with the same code.
 func (a *attempt) confirmFull(ctx context.Context, err error) bool {
+	need := int64(headroom)
+	for _, e := range a.entries {
+		need += messageSize(a.subject, e) + headroom
+	}
+	return a.s.confirmFull(ctx, err, need)
+}
+
+// confirmFull tells a stream that has no room for so many bytes from a store
+// that is closing: the server answers both with the same code.
+func (w wire) confirmFull(ctx context.Context, err error, need int64) bool {
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.ErrorCode != codeStoreFailed {
 		return true
 	}
-	st, err := a.s.state(ctx)
+	st, err := w.state(ctx)
 	if err != nil {
 		return false
-	}
-	need := int64(headroom)
-	for _, e := range a.entries {
-		need += messageSize(a.subject, e) + headroom
 	}
 	return st.Config.MaxBytes > 0 && int64(st.State.Bytes)+need > st.Config.MaxBytes
 }

@@ -2,9 +2,15 @@ package eventstore
 
 import (
 	"context"
+	"errors"
 
 	"github.com/peering/peering/internal/events"
 )
+
+// ErrOutcomesFull says that there is no room for another outcome. It is not
+// ErrFull: events that the outcome is of may be in the log. Raising the limit or
+// the end of events.CommandMemory heals it.
+var ErrOutcomesFull = errors.New("eventstore: the stream of outcomes is full")
 
 // Outcomes keeps the one outcome of each command id of an enterprise for
 // events.CommandMemory.
@@ -13,8 +19,10 @@ type Outcomes interface {
 	Find(ctx context.Context, ent events.EnterpriseID, id events.CommandID) (data []byte, ok bool, err error)
 
 	// Keep stores data as the outcome of id unless there is one already, and
-	// returns the one that stands: data itself, or what was there first. An
-	// error means perhaps kept; repeat the call.
+	// returns the one that stands: data itself, or what was there first.
+	//
+	// ErrOutcomesFull: there is no room; repeat the call when there is.
+	// Any other error: perhaps kept; repeat the call.
 	Keep(ctx context.Context, ent events.EnterpriseID, id events.CommandID, data []byte) (stands []byte, err error)
 }
 

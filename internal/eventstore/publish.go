@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -56,10 +57,26 @@ func newPublisher(nc *nats.Conn) (*publisher, error) {
 // expectation: the server refuses another one in the same batch. When ctx has
 // ended already, nothing is sent.
 func (p *publisher) publish(ctx context.Context, subject string, after events.Seq, entries []entry) (events.Seq, error) {
+	msgs := make([]*nats.Msg, len(entries))
+	for i, e := range entries {
+		header := make(nats.Header, len(e.header)+4)
+		maps.Copy(header, e.header)
+		if i == 0 {
+			header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(uint64(after), 10)}
+		}
+		msgs[i] = &nats.Msg{Subject: subject, Header: header, Data: e.data}
+	}
+	return p.deliver(ctx, msgs)
+}
+
+// deliver sends messages to one stream, all or none, and waits for the
+// acknowledgement of the last. Their headers become its own. When ctx has ended
+// already, nothing is sent.
+func (p *publisher) deliver(ctx context.Context, msgs []*nats.Msg) (events.Seq, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	future, err := p.send(subject, after, entries)
+	future, err := p.send(msgs)
 	if err != nil {
 		return 0, err
 	}
@@ -73,28 +90,20 @@ func (p *publisher) publish(ctx context.Context, subject string, after events.Se
 	}
 }
 
-func (p *publisher) send(subject string, after events.Seq, entries []entry) (jetstream.PubAckFuture, error) {
-	if len(entries) > 1 {
+func (p *publisher) send(msgs []*nats.Msg) (jetstream.PubAckFuture, error) {
+	if len(msgs) > 1 {
 		p.batches.Lock()
 		defer p.batches.Unlock()
 	}
-	batch, last := nuid.Next(), len(entries)-1
-	for i, e := range entries {
-		header := make(nats.Header, len(e.header)+4)
-		for name, values := range e.header {
-			header[name] = values
-		}
-		if i == 0 {
-			header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(uint64(after), 10)}
-		}
+	batch, last := nuid.Next(), len(msgs)-1
+	for i, m := range msgs {
 		if last > 0 {
-			header[headerBatchID] = []string{batch}
-			header[headerBatchSeq] = []string{strconv.Itoa(i + 1)}
+			m.Header[headerBatchID] = []string{batch}
+			m.Header[headerBatchSeq] = []string{strconv.Itoa(i + 1)}
 		}
-		m := &nats.Msg{Subject: subject, Header: header, Data: e.data}
 		if i == last {
 			if last > 0 {
-				header[headerBatchCommit] = []string{"1"}
+				m.Header[headerBatchCommit] = []string{"1"}
 			}
 			return p.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0))
 		}
@@ -159,7 +168,7 @@ var verdicts = map[verdict][]jetstream.ErrorCode{
 	conflict: {codeWrongLastSequence, codeWrongLastConstant},
 	again: {
 		codeBatchIncomplete, codeBatchTooManyFlying, codeLastSeqNotReady,
-		codeNotAvailable, codeNotEnabled, codeNotEnabledAccount, codeTooManyRequests, codeStreamOffline,
+		codeNotAvailable, codeNotEnabled, codeNotEnabledAccount, codeTooManyRequests, codeStreamOffline, codeDuplicateInProcess,
 	},
 	ambiguous: {codeSequenceNotMatch, codeNotLeader},
 	refused:   {codeBatchTooLarge},

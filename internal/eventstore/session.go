@@ -80,6 +80,7 @@ func (w wire) open(ctx context.Context, filter string, after events.Seq, limit i
 		InactiveThreshold: inactive,
 		Replicas:          1,
 		MemoryStorage:     true,
+		HeadersOnly:       w.headersOnly,
 	}
 	if w.newest && after == 0 {
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverLastPerSubjectPolicy, 0
@@ -89,6 +90,27 @@ func (w wire) open(ctx context.Context, filter string, after events.Seq, limit i
 		return nil, cannotRead(w.stream, err)
 	}
 	return s, nil
+}
+
+// count is how many messages on filter the stream has. The server counts them
+// for whoever makes a consumer.
+func (w wire) count(ctx context.Context, filter string) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
+	js, err := jetstream.New(w.nc)
+	if err != nil {
+		return 0, fmt.Errorf("eventstore: %w", err)
+	}
+	c, err := js.CreateConsumer(ctx, w.stream, jetstream.ConsumerConfig{
+		Name: "r-" + nuid.Next(), FilterSubject: filter, AckPolicy: jetstream.AckNonePolicy,
+		InactiveThreshold: heartbeat, Replicas: 1, MemoryStorage: true,
+	})
+	if err != nil {
+		return 0, cannotRead(w.stream, err)
+	}
+	info := c.CachedInfo()
+	_ = w.nc.Publish("$JS.API.CONSUMER.DELETE."+w.stream+"."+info.Name, nil)
+	return info.NumPending, nil
 }
 
 // cannotRead sorts the errors of making a consumer.

@@ -55,8 +55,9 @@ func (e *SettingsError) Error() string {
 }
 
 // compare lists the settings of got that are not those of want. What may differ
-// is left out: a higher limit, more replicas, description, placement, the
-// duplicate window (messages carry no id for it).
+// is left out: a higher limit, more replicas, description, placement, compression,
+// the number of partitions, and the duplicate window of a stream whose messages
+// carry no id for it.
 func compare(got, want jetstream.StreamConfig) []Fault {
 	var faults []Fault
 	add := func(setting, is, must string) {
@@ -71,6 +72,9 @@ func compare(got, want jetstream.StreamConfig) []Fault {
 			add(must[i].name, is[i].value, must[i].value)
 		}
 	}
+	if want.Duplicates != 0 && got.Duplicates != want.Duplicates {
+		add("duplicate_window", age(got.Duplicates), age(want.Duplicates))
+	}
 	if got.MaxBytes <= 0 {
 		add("max_bytes", "unlimited", "set, for example "+size(want.MaxBytes))
 	}
@@ -78,6 +82,16 @@ func compare(got, want jetstream.StreamConfig) []Fault {
 		add("num_replicas", strconv.Itoa(got.Replicas), fmt.Sprintf("at least %d (run: nats stream edit %s --replicas %d)", want.Replicas, want.Name, want.Replicas))
 	}
 	return faults
+}
+
+// packed reports whether a stream with replicas is compressed. With sync_interval
+// "always" nats-server 2.15 (#8447) cuts the last block of such a stream when it
+// starts after a kill, compresses it in the background and goes on to write into
+// it: the replica then has lost what it held, and says so when it comes to lead
+// (ADR 0028). A stream on one server is not concerned, and may be compressed or
+// not.
+func packed(c jetstream.StreamConfig) bool {
+	return c.Replicas > 1 && c.Compression != jetstream.NoCompression
 }
 
 // wrongFormat describes the format of a stream that this program cannot read.
@@ -110,7 +124,6 @@ func settings(c jetstream.StreamConfig) []setting {
 		{"max_msgs_per_subject", size(c.MaxMsgsPerSubject)},
 		{"max_msg_size", size(int64(c.MaxMsgSize))},
 		{"max_consumers", size(int64(c.MaxConsumers))},
-		{"compression", c.Compression.String()},
 		{"deny_delete", flag(c.DenyDelete)},
 		{"deny_purge", flag(c.DenyPurge)},
 		{"allow_atomic", flag(c.AllowAtomicPublish)},
@@ -127,9 +140,22 @@ func settings(c jetstream.StreamConfig) []setting {
 		{"sealed", flag(c.Sealed)},
 		{"mirror", present(c.Mirror != nil)},
 		{"sources", present(len(c.Sources) > 0)},
-		{"subject_transform", present(c.SubjectTransform != nil)},
+		{"subject_transform", transform(c.SubjectTransform)},
 		{"republish", present(c.RePublish != nil)},
 	}
+}
+
+// transform describes a change of subjects, with the number of partitions left
+// open when it is ours.
+func transform(t *jetstream.SubjectTransformConfig) string {
+	if t == nil {
+		return "not set"
+	}
+	source, into := t.Source, t.Destination
+	if _, ok := partitions(t); ok {
+		into = fmt.Sprintf(commandsInto, fmt.Sprintf("1 to %d", MaxPartitions))
+	}
+	return source + " into " + into
 }
 
 func present(is bool) string {

@@ -37,8 +37,7 @@ func (o *StreamOutcomes) Find(ctx context.Context, ent events.EnterpriseID, id e
 	return m.Data, ok, err
 }
 
-// Keep is described at Outcomes. It ends within five seconds; ErrFull means
-// that nothing was kept because the stream has reached its limit.
+// Keep is described at Outcomes. It ends within five seconds.
 func (o *StreamOutcomes) Keep(ctx context.Context, ent events.EnterpriseID, id events.CommandID, data []byte) ([]byte, error) {
 	subject, err := outcomeSubject(ent, id)
 	if err != nil {
@@ -59,7 +58,9 @@ func (o *StreamOutcomes) Keep(ctx context.Context, ent events.EnterpriseID, id e
 		case refused:
 			return nil, fmt.Errorf("keep the outcome %s: %w", subject, err)
 		case full:
-			return nil, fmt.Errorf("keep the outcome %s: %w: %w", subject, ErrFull, err)
+			if o.confirmFull(ctx, err, 2*headroom+messageSize(subject, entry{data: data})) {
+				return nil, fmt.Errorf("keep the outcome %s: %w: %w", subject, ErrOutcomesFull, err)
+			}
 		case conflict, again, ambiguous: // the next attempt tells
 		}
 		if sleep(ctx, pause) != nil {

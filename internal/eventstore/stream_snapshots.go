@@ -74,9 +74,9 @@ func (s *StreamSnapshots) Load(ctx context.Context, ent events.EnterpriseID) (Sn
 	if err != nil || !ok {
 		return Snapshot{}, false, err
 	}
-	log, err := s.logName(ctx)
+	log, err := s.log.name(ctx)
 	if err != nil {
-		return Snapshot{}, false, err
+		return Snapshot{}, false, fmt.Errorf("snapshots: %w", err)
 	}
 	if last.log != log || last.index != last.count-1 {
 		return Snapshot{}, false, nil
@@ -102,9 +102,9 @@ func (s *StreamSnapshots) Save(ctx context.Context, ent events.EnterpriseID, sna
 	if err != nil {
 		return err
 	}
-	log, err := s.logName(ctx)
+	log, err := s.log.name(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("snapshots: %w", err)
 	}
 	entries, err := pieces(snap, log)
 	if err != nil {
@@ -168,16 +168,6 @@ func (s *StreamSnapshots) newest(ctx context.Context, subject string) (piece, bo
 	}
 	p.seq, p.format, p.index, p.count = events.Seq(seq), format, i, n
 	return p, true, nil
-}
-
-// logName names the log as it is now, so that the snapshot of one that was
-// deleted and made again is never taken for one of this.
-func (s *StreamSnapshots) logName(ctx context.Context) (string, error) {
-	st, err := s.log.state(ctx)
-	if err != nil {
-		return "", fmt.Errorf("snapshots: %w", err)
-	}
-	return st.Created.UTC().Format(time.RFC3339Nano), nil
 }
 
 // snapshotSubject is the subject of an enterprise's snapshot.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -59,19 +60,24 @@ func (o StreamOptions) withDefaults() StreamOptions {
 func (o StreamOptions) Reserved() int64 {
 	var sum int64
 	o = o.withDefaults()
-	for _, c := range append(o.streams(), o.samplesStream()) {
+	for _, c := range slices.Concat(o.streams(), o.busStreams(), []jetstream.StreamConfig{o.samplesStream()}) {
 		sum += c.MaxBytes
 	}
 	return sum
 }
 
-// common is what every stream has.
+// common is what every stream has. Streams with replicas are not compressed: see
+// packed.
 func (o StreamOptions) common() jetstream.StreamConfig {
+	compression := jetstream.NoCompression
+	if o.Replicas == 1 {
+		compression = jetstream.S2Compression
+	}
 	return jetstream.StreamConfig{
 		Storage:           jetstream.FileStorage,
 		Replicas:          o.Replicas,
 		Discard:           jetstream.DiscardNew,
-		Compression:       jetstream.S2Compression,
+		Compression:       compression,
 		MaxMsgs:           -1,
 		MaxMsgsPerSubject: -1,
 		MaxMsgSize:        -1,
@@ -117,7 +123,8 @@ func (o StreamOptions) streams() []jetstream.StreamConfig {
 }
 
 // Ensure makes the streams that are missing and verifies those that are there.
-// It raises limits that are below what o asks for and lowers none. A stream
+// It raises limits that are below what o asks for and lowers none, and ends the
+// compression of streams with replicas. A stream
 // with a wrong setting, a newer format or too few replicas is a *SettingsError
 // that names all that is wrong: somebody must act, trying again does not help.
 // Any other error is worth trying again.
@@ -127,18 +134,30 @@ func Ensure(ctx context.Context, nc *nats.Conn, o StreamOptions) error {
 	if err != nil {
 		return fmt.Errorf("eventstore: %w", err)
 	}
-	wrong := checkServer(nc)
-	for _, want := range o.streams() {
-		faults, err := ensure(ctx, js, want, o.Logger)
+	wrong, err := ensureAll(ctx, js, o.streams(), o.Logger)
+	if err != nil {
+		return err
+	}
+	return settingsError(append(checkServer(nc), wrong...))
+}
+
+// settingsError is nil when nothing is wrong.
+func settingsError(wrong []Fault) error {
+	if len(wrong) == 0 {
+		return nil
+	}
+	return &SettingsError{Faults: wrong}
+}
+
+func ensureAll(ctx context.Context, js jetstream.JetStream, list []jetstream.StreamConfig, log *slog.Logger) (wrong []Fault, err error) {
+	for _, want := range list {
+		faults, err := ensure(ctx, js, want, log)
 		if err != nil {
-			return fmt.Errorf("stream %s: %w", want.Name, err)
+			return nil, fmt.Errorf("stream %s: %w", want.Name, err)
 		}
 		wrong = append(wrong, faults...)
 	}
-	if len(wrong) > 0 {
-		return &SettingsError{Faults: wrong}
-	}
-	return nil
+	return wrong, nil
 }
 
 // ensure makes or verifies one stream.
@@ -162,6 +181,11 @@ func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamCo
 		return nil, unavailable(err)
 	}
 	got := stream.CachedInfo().Config
+	if packed(got) {
+		if got, err = unpack(ctx, js, got, log); err != nil {
+			return nil, err
+		}
+	}
 	if faults := compare(got, want); len(faults) > 0 {
 		return faults, nil
 	}
@@ -172,6 +196,17 @@ func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamCo
 		return raise(ctx, js, got, want, log)
 	}
 	return nil, nil
+}
+
+// unpack ends the compression of a stream, online. Blocks that are compressed stay
+// so and are read as before; what is written from now on is not.
+func unpack(ctx context.Context, js jetstream.JetStream, got jetstream.StreamConfig, log *slog.Logger) (jetstream.StreamConfig, error) {
+	got.Compression = jetstream.NoCompression
+	if _, err := js.UpdateStream(ctx, got); err != nil {
+		return got, unavailable(err)
+	}
+	log.Warn("stream is not compressed any more: with replicas that is not safe", "stream", got.Name)
+	return got, nil
 }
 
 // raise gives a stream more room, online.

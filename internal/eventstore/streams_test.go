@@ -45,7 +45,6 @@ func TestEnsure_eachWrongSettingIsNamed(t *testing.T) {
 		"max_msgs_per_subject is 5, must be unlimited": func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 5 },
 		"max_msg_size is 1000, must be unlimited":      func(c *jetstream.StreamConfig) { c.MaxMsgSize = 1000 },
 		"max_consumers is 3, must be unlimited":        func(c *jetstream.StreamConfig) { c.MaxConsumers = 3 },
-		"compression is None, must be S2":              func(c *jetstream.StreamConfig) { c.Compression = jetstream.NoCompression },
 		"deny_delete is false, must be true":           func(c *jetstream.StreamConfig) { c.DenyDelete = false },
 		"deny_purge is false, must be true":            func(c *jetstream.StreamConfig) { c.DenyPurge = false },
 		"allow_atomic is false, must be true":          func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false },
@@ -58,7 +57,7 @@ func TestEnsure_eachWrongSettingIsNamed(t *testing.T) {
 		},
 		"allow_msg_counter is true, must be false": func(c *jetstream.StreamConfig) { c.Discard, c.AllowMsgCounter = jetstream.DiscardOld, true },
 		"no_ack is true, must be false":            func(c *jetstream.StreamConfig) { c.AllowAtomicPublish, c.NoAck = false, true },
-		"subject_transform is set, must be not set": func(c *jetstream.StreamConfig) {
+		"subject_transform is peering.events.*.config into x.{{wildcard(1)}}, must be not set": func(c *jetstream.StreamConfig) {
 			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: "peering.events.*.config", Destination: "x.{{wildcard(1)}}"}
 		},
 		"republish is set, must be not set": func(c *jetstream.StreamConfig) {
@@ -243,4 +242,27 @@ func big(n int) []events.Envelope {
 		evs[i].Event = events.EnterpriseDescribed{To: strings.Repeat("y", 16<<10)}
 	}
 	return evs
+}
+
+// TestEnsure_streamsWithReplicasAreNotCompressed: one that is, from an earlier
+// version, is not any more.
+func TestEnsure_streamsWithReplicasAreNotCompressed(t *testing.T) {
+	nc := testkit.Connect(t, testkit.Cluster(t).URL())
+	js := testkit.JetStream(t, nc)
+	o := eventstore.StreamOptions{MaxBytes: testLimit, Replicas: 3}
+	testkit.Eventually(t, "the streams", func() bool { return eventstore.Ensure(t.Context(), nc, o) == nil })
+	c := config(t, nc, events.Stream)
+	if c.Compression != jetstream.NoCompression {
+		t.Errorf("the log is compressed: %s", c.Compression)
+	}
+	c.Compression = jetstream.S2Compression
+	if _, err := js.UpdateStream(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if err := eventstore.Ensure(t.Context(), nc, o); err != nil {
+		t.Fatal(err)
+	}
+	if c := config(t, nc, events.Stream).Compression; c != jetstream.NoCompression {
+		t.Errorf("the log is still compressed: %s", c)
+	}
 }

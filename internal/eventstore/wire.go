@@ -26,6 +26,8 @@ type wire struct {
 	// newest has a reading from the start begin with the newest message of each
 	// subject instead of the first.
 	newest bool
+	// headersOnly leaves the bodies out of a reading where the server can.
+	headersOnly bool
 }
 
 // requestTimeout bounds one question to the leader: a question that is lost,
@@ -37,6 +39,7 @@ const (
 	codeAccountResources   jetstream.ErrorCode = 10002
 	codeNotAvailable       jetstream.ErrorCode = 10008
 	codeNotLeader          jetstream.ErrorCode = 10009
+	codeConsumerNotFound   jetstream.ErrorCode = 10014
 	codeInsufficient       jetstream.ErrorCode = 10023
 	codeNoMessage          jetstream.ErrorCode = 10037
 	codeNotEnabledAccount  jetstream.ErrorCode = 10039
@@ -46,7 +49,10 @@ const (
 	codeWrongLastSequence  jetstream.ErrorCode = 10071
 	codeNotEnabled         jetstream.ErrorCode = 10076
 	codeStoreFailed        jetstream.ErrorCode = 10077
+	codeFilterNotUnique    jetstream.ErrorCode = 10100
 	codeStreamOffline      jetstream.ErrorCode = 10118
+	codeConsumerExists     jetstream.ErrorCode = 10148
+	codeDuplicateInProcess jetstream.ErrorCode = 10158
 	codeLastSeqNotReady    jetstream.ErrorCode = 10163
 	codeWrongLastConstant  jetstream.ErrorCode = 10164
 	codeTooManyRequests    jetstream.ErrorCode = 10167
@@ -129,6 +135,15 @@ func (w wire) state(ctx context.Context) (state, error) {
 	}
 	return answer.state, nil
 }
+
+// name names the stream as it is now: one that was deleted and made again has
+// another.
+func (w wire) name(ctx context.Context) (string, error) {
+	st, err := w.state(ctx)
+	return nameOf(st), err
+}
+
+func nameOf(st state) string { return st.Created.UTC().Format(time.RFC3339Nano) }
 
 // ask puts a question to the server's API. It asks again while nobody answers,
 // until ctx or the budget ends.

@@ -35,6 +35,7 @@ type Backends struct {
 	Directory  Directory
 	Audit      Audit
 	Operations Operations
+	Parked     Parked
 	Prober     Prober
 	Samples    Samples
 	Timeline   Timeline
@@ -60,6 +61,9 @@ type Options struct {
 	AdminURL string
 	// Version of the product, for the OpenAPI document.
 	Version string
+	// AsyncAPI is the description of the bus, for /asyncapi.json; empty: there is
+	// none.
+	AsyncAPI []byte
 	// Logger gets a debug line for each request and an error line for each
 	// answer 500. Nil: none.
 	Logger *slog.Logger
@@ -159,6 +163,7 @@ func (a *api) routes() {
 	a.streamRoutes()
 	a.projectionRoutes()
 	a.deadEventRoutes()
+	a.parkedRoutes()
 	a.wellKnownRoute()
 }
 

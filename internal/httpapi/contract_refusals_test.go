@@ -67,8 +67,9 @@ func refusals() []refusal {
 
 // exempt are documented refusals that these ways do not bring about.
 func exempt(code domain.Code) bool {
-	// Rules of the domain and of jobs: those that there are, rules tries.
-	return slices.Contains([]domain.Code{domain.Exists, domain.Unsupported, domain.FollowsPeer, codeConflict}, code)
+	// Rules of the domain and of jobs: those that there are, rules tries. For what
+	// was given up, see TestContract_aParkedCommandIsDecidedAboutOnce.
+	return slices.Contains([]domain.Code{domain.Exists, domain.Unsupported, domain.FollowsPeer, codeConflict, codeDiscarded}, code)
 }
 
 // TestContract_everyRefusalIsAsDocumented: each problem that an operation

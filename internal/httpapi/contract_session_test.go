@@ -15,8 +15,9 @@ import (
 // session is a run through the API on the real stack.
 type session struct {
 	*contract
-	stack *stack
-	ids   map[string]string // for the places of paths
+	stack  *stack
+	parked *stackParked
+	ids    map[string]string // for the places of paths
 }
 
 // step is one request that must succeed. The steps of a session come one after
@@ -84,6 +85,13 @@ func steps() []step {
 		{op: "retry-dead-event"},
 		{op: "discard-dead-event"},
 		{op: "list-dead-events", query: "discarded=true"},
+		{op: "list-parked-commands", before: (*session).park},
+		{op: "show-parked-command"},
+		{op: "retry-parked-command"},
+		{op: "show-parked-command"},
+		{op: "discard-parked-command", before: (*session).park},
+		{op: "show-parked-command"},
+		{op: "list-parked-commands", query: "decided=true&enterprise=acme&limit=1"},
 		{op: "register-enterprise", body: strings.NewReplacer("Acme", "gone", "acme", "gone").Replace(hq)},
 		{op: "remove-enterprise", ids: "enterprise=gone"},
 		// From here on callers need a token.
@@ -114,13 +122,14 @@ func newSession(t testing.TB) *session {
 		"enterprise": "acme", "peer": "p1", "trusted_server": "t1", "projection": "directory", "sequence": "57", "token": "t1",
 	}}
 	operations := newStackOperations(t, s.stack)
+	s.parked = newStackParked(t, s.stack)
 	ending := make(chan struct{}) // so that a stream ends with what there is
 	close(ending)
 	s.stack.http = newAPI(t, nil, nil, func(o *Options) {
 		o.Ending = ending
 		o.Backends = func() Backends {
 			b := s.stack.backends()
-			b.Operations = operations
+			b.Operations, b.Parked = operations, s.parked
 			return b
 		}
 	})

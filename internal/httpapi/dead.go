@@ -174,18 +174,21 @@ func (a *api) discardDeadEvent(ctx context.Context, c *call) (*reply[DeadEvent],
 }
 
 // why reads the reason that the body must give.
-func (c *call) why() (string, error) {
+func (c *call) why() (string, error) { return c.whyIf(true) }
+
+// whyIf reads the reason that the body gives, if it must or does.
+func (c *call) whyIf(needed bool) (string, error) {
 	body, err := c.jsonBody()
 	if err != nil {
 		return "", err
 	}
-	order, err := command.DecodeDocument[whyOrder]("discard", body)
+	order, err := command.DecodeDocument[whyOrder]("decision", body)
 	if err != nil {
 		return "", err
 	}
 	reason := strings.TrimSpace(order.Reason)
 	switch {
-	case reason == "":
+	case reason == "" && needed:
 		return "", problem(domain.Invalid, "reason", "is needed: it is kept with the decision")
 	case strings.ContainsFunc(reason, unicode.IsControl):
 		return "", problem(domain.Invalid, "reason", "must not contain control characters")

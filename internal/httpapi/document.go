@@ -11,11 +11,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// documentRoute serves the OpenAPI document. It is made once: nothing in it
-// changes while the program runs.
+// documentRoute serves the OpenAPI document, and that of the bus beside it. It is
+// made once: nothing in it changes while the program runs.
 func (a *api) documentRoute() error {
 	doc := a.huma.OpenAPI()
-	introduce(doc)
+	introduce(doc, len(a.opts.AsyncAPI) > 0)
 	schemas := doc.Components.Schemas.Map()
 	delete(schemas, "ErrorModel") // the framework's own form, never sent
 	delete(schemas, "ErrorDetail")
@@ -26,11 +26,21 @@ func (a *api) documentRoute() error {
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	a.plain("/openapi.json", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	a.plain("/openapi.json", documentHandler(body))
+	if len(a.opts.AsyncAPI) > 0 {
+		a.plain(asyncAPIPath, documentHandler(a.opts.AsyncAPI))
+	}
+	return nil
+}
+
+// asyncAPIPath is where the description of the bus is.
+const asyncAPIPath = "/asyncapi.json"
+
+func documentHandler(body []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(body)
-	}))
-	return nil
+	})
 }
 
 // schemeBearer names the way to authenticate in the document.
@@ -41,10 +51,13 @@ func bearerOrNone() []map[string][]string {
 	return []map[string][]string{{schemeBearer: {}}, {}}
 }
 
-// introduce says what concerns all operations.
-func introduce(doc *huma.OpenAPI) {
+// introduce says what concerns all operations; bus: the bus has a document too.
+func introduce(doc *huma.OpenAPI, bus bool) {
 	doc.Info.Description = "Peering between unified-communication servers. Every refusal is a problem document (RFC 9457) with a stable code. " +
 		"A write answers with the sequence of its event; a read that passes it as min_seq sees the write."
+	if bus {
+		doc.Info.Description += " The same commands over NATS, and the events: " + asyncAPIPath + " (AsyncAPI 3)."
+	}
 	doc.Info.License = &huma.License{Name: "Apache License 2.0", Identifier: "Apache-2.0"}
 	doc.Servers = []*huma.Server{{URL: "/", Description: "The server that this document comes from."}}
 	doc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{schemeBearer: {
@@ -76,7 +89,7 @@ func (a *api) document(op operation) {
 	for summary, value := range op.body.examples {
 		media.Examples[exampleKey(summary)] = &huma.Example{Summary: summary, Value: value}
 	}
-	entry.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeJSON: media}}
+	entry.RequestBody = &huma.RequestBody{Required: !op.body.optional, Content: map[string]*huma.MediaType{typeJSON: media}}
 	if op.body.lines != nil {
 		entry.RequestBody.Content[typeNDJSON] = &huma.MediaType{
 			Schema:  a.huma.OpenAPI().Components.Schemas.Schema(op.body.lines, true, ""),

@@ -230,7 +230,7 @@ func TestGuard_whatWasForwardedIsNotFromHere(t *testing.T) {
 func TestPaths_idsThatNobodyCanHaveAreNotFound(t *testing.T) {
 	s := newStack(t)
 	s.acme()
-	for _, path := range []string{tokensPath + "/%00", tokensPath + "/%ff", deadEventsPath + "/%00/1", peersURL + "/%01", enterprisesURL + "/%c3%28"} {
+	for _, path := range []string{tokensPath + "/%00", tokensPath + "/%ff", deadEventsPath + "/%00/1", parkedPath + "/%00", peersURL + "/%01", enterprisesURL + "/%c3%28"} {
 		wantProblem(t, ask(s.http, "GET", path, ""), 404, domain.NotFound, "")
 	}
 }

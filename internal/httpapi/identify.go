@@ -168,7 +168,7 @@ func (a *api) onLoopback(r *http.Request) error {
 // isPublic tells the paths that anybody may read once the deployment has
 // tokens: they show what the product is, and of what is in it what was published.
 func isPublic(path string) bool {
-	return path == "/openapi.json" || path == wellKnownPath || path == "/docs" || strings.HasPrefix(path, "/docs/")
+	return path == "/openapi.json" || path == asyncAPIPath || path == wellKnownPath || path == "/docs" || strings.HasPrefix(path, "/docs/")
 }
 
 func unauthenticated(detail string) *Problem {

@@ -251,7 +251,7 @@ func TestIsolation_listsAndCountsAreOfOneEnterprise(t *testing.T) {
 	if tokens := into[List[Token]](t, get(tokensPath)).Items; len(tokens) != 1 {
 		t.Errorf("the list of tokens reads %+v", tokens)
 	}
-	for _, path := range []string{"/health", "/metrics", projectionsPath, deadEventsPath} {
+	for _, path := range []string{"/health", "/metrics", projectionsPath, deadEventsPath, parkedPath, parkedPath + "/3"} {
 		if a := get(path); a.Code != 403 && a.Code != 404 {
 			t.Errorf("%s: status %d", path, a.Code)
 		}

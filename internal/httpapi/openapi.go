@@ -20,6 +20,7 @@ type bodyDoc struct {
 	lines    reflect.Type   // of a line, when the body may be lines; nil: it may not
 	line     any            // example of a line
 	examples map[string]any // by summary
+	optional bool           // the request may have none
 }
 
 // describe makes the framework's operation of op.
@@ -47,7 +48,7 @@ func (op operation) allCodes() []domain.Code {
 	}
 	switch {
 	case op.method != http.MethodGet && slices.Contains(op.backEnds(), theLog):
-		codes = append(codes, domain.IDReused, codeTimeout, codeTooLarge, codeMediaType)
+		codes = append(codes, domain.IDReused, codeDiscarded, codeTimeout, codeTooLarge, codeMediaType)
 	case op.body != nil:
 		codes = append(codes, codeTimeout, codeTooLarge, codeMediaType)
 	case op.canBeHeld():
@@ -123,6 +124,8 @@ func meaning(code domain.Code) string {
 		return "The entry follows its peer: change the peer instead."
 	case domain.IDReused:
 		return "The Idempotency-Key was used for another command."
+	case codeDiscarded:
+		return "The command of this Idempotency-Key came over the bus before, and an operator gave it up. Use a new key."
 	case codeTimeout:
 		return "The body did not arrive in time."
 	case codeTooLarge:
@@ -134,7 +137,7 @@ func meaning(code domain.Code) string {
 	case codeStarting:
 		return "The program is still starting."
 	case codeUnavailable:
-		return "The event log, the database or a prober does not answer, or min_seq was not reached in time."
+		return "The event log, the database, the bus or a prober does not answer, or min_seq was not reached in time."
 	case codeHeld:
 		return "An event of this enterprise cannot be shown; an operator has to act."
 	default:

@@ -122,6 +122,7 @@ const (
 	theDirectory
 	theAudit
 	theOperations
+	theParked
 	theProber
 	theSamples
 	theTimeline
@@ -163,6 +164,8 @@ func (c *call) connected(p need) (what string, there bool) {
 		return "the database", c.Timeline != nil
 	case theOperations:
 		return "the event log and the database", c.Operations != nil
+	case theParked:
+		return "the commands of the bus", c.Parked != nil
 	case theProber:
 		return "the probers", c.Prober != nil
 	case theSamples:

@@ -30,6 +30,7 @@ const (
 	codeUnavailable      domain.Code = "unavailable"
 	codeNotReady         domain.Code = "not_ready"
 	codeHeld             domain.Code = "projection_held"
+	codeDiscarded        domain.Code = "discarded" // of a command that came over the bus
 )
 
 const problemType = "application/problem+json"
@@ -74,7 +75,7 @@ func statusOf(code domain.Code) int {
 		return http.StatusMethodNotAllowed
 	case codeTimeout:
 		return http.StatusRequestTimeout
-	case domain.Exists, codeConflict:
+	case domain.Exists, codeConflict, codeDiscarded:
 		return http.StatusConflict
 	case domain.Gone:
 		return http.StatusGone

@@ -26,7 +26,7 @@ func drawn(t *rapid.T) *http.Request {
 		"openapi.json", "..", ".", "", "*", ">", "a.b", "a b", "\x00", "%2e%2e", "/", "😀", "\xff", strings.Repeat("a", 3000),
 	})
 	paths := rapid.OneOf(
-		rapid.SampledFrom(slices.Concat(reads(), []string{enterpriseURL + "/x", peerURL + "/enable", peerURL + "/maintenance", "/readyz"})),
+		rapid.SampledFrom(slices.Concat(reads(), []string{enterpriseURL + "/x", peerURL + "/enable", peerURL + "/maintenance", parkedPath, parkedPath + "/12", parkedPath + "/12/retry", parkedPath + "/12/discard", "/readyz"})),
 		rapid.Map(rapid.SliceOfN(rapid.OneOf(words, rapid.String()), 0, 8), func(parts []string) string {
 			for i := range parts {
 				parts[i] = url.PathEscape(parts[i])
@@ -79,7 +79,16 @@ func jsonText(depth int) *rapid.Generator[string] {
 // condition the back ends are in, the answer is a success or a whole problem
 // document, and never a 5xx that is not a 503.
 func TestRandom_everyRequestIsAnsweredInForm(t *testing.T) {
+	parked := func(err error) func(*Options) {
+		return func(o *Options) {
+			o.Backends = func() Backends {
+				return Backends{Tokens: noTokens{}, Parked: &parkedCondition{rows: []ParkedRow{{Seq: 12}}, err: err}}
+			}
+		}
+	}
 	handlers := []http.Handler{
+		newAPI(t, nil, nil, parked(nil)),
+		newAPI(t, nil, nil, parked(&DecidedError{})),
 		newAPI(t, commandsFunc(accept), &condition{}),
 		newAPI(t, refuse(&domain.Error{Code: domain.Gone, Msg: "m", Gone: &domain.Removal{}}), &condition{err: readmodel.ErrNotFound}),
 		newAPI(t, refuse(command.ErrUnavailable), &condition{err: readmodel.ErrUnavailable}),

@@ -32,13 +32,14 @@ var (
 // stack is the API on the real write loop, read loop and tables; only the log
 // is the in-memory twin.
 type stack struct {
-	t       testing.TB
-	http    http.Handler
-	log     *eventstore.Memory
-	command *command.Handler
-	db      *readmodel.DB
-	tokens  *access.Keeper
-	seen    events.Seq // the newest receipt; reads wait for it
+	t        testing.TB
+	http     http.Handler
+	log      *eventstore.Memory
+	outcomes *eventstore.MemoryOutcomes
+	command  *command.Handler
+	db       *readmodel.DB
+	tokens   *access.Keeper
+	seen     events.Seq // the newest receipt; reads wait for it
 }
 
 func newStack(t testing.TB) *stack {
@@ -51,7 +52,8 @@ func newStack(t testing.TB) *stack {
 		t.Fatal(err)
 	}
 	log := eventstore.NewMemory(events.NewCodec(events.Default()))
-	handler := command.New(log, eventstore.NewMemoryOutcomes(), eventstore.NewMemorySnapshots(), command.Options{})
+	outcomes := eventstore.NewMemoryOutcomes()
+	handler := command.New(log, outcomes, eventstore.NewMemorySnapshots(), command.Options{})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for _, p := range readmodel.Projections() {
@@ -64,7 +66,7 @@ func newStack(t testing.TB) *stack {
 			t.Errorf("close: %v", err)
 		}
 	})
-	s := &stack{t: t, log: log, command: handler, db: db}
+	s := &stack{t: t, log: log, outcomes: outcomes, command: handler, db: db}
 	s.tokens = access.NewKeeper(db.Tokens(), access.Options{})
 	s.http = newAPI(t, nil, nil, func(o *Options) { o.Backends = s.backends })
 	return s
@@ -338,7 +340,7 @@ func TestStack_disablingMaintenanceAndNotices(t *testing.T) {
 		t.Errorf("the cancelled maintenance is %+v", got)
 	}
 	receipt, err := s.command.Handle(t.Context(), command.Request{Enterprise: "acme", Actor: "reaction", Command: domain.RaisePeerNotice{
-		Peer: events.PeerID(id), Changes: []events.NoticeChange{{Field: "address", From: "192.0.2.10", To: "192.0.2.11"}},
+		Peer: events.PeerID(id), Changes: []events.NoticeChange{{Field: "address", From: "192.0.2.9", To: "192.0.2.10"}},
 	}})
 	if err != nil {
 		t.Fatal(err)

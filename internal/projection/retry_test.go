@@ -3,6 +3,7 @@ package projection
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,8 +15,10 @@ import (
 
 const directory = "directory"
 
-// peersTable is the table of the peers in the first generation.
-const peersTable = "directory_v2_g1_peers"
+// directoryTables begins the names of the directory's tables in the first generation.
+var directoryTables = fmt.Sprintf("directory_v%d_g1_", readmodel.DirectoryProjection().Version())
+
+var peersTable = directoryTables + "peers"
 
 // discard is a decision of the tests.
 var discard = readmodel.Discard{By: "alice", At: day, Reason: "made by hand"}

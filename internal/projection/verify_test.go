@@ -85,8 +85,9 @@ func TestVerify_whatSomebodyDidByHand(t *testing.T) {
 		x.reaches(end(t, log))
 		d.Exec(t, "UPDATE "+peersTable+" SET description = 'Other', port = 444 WHERE id = 'peer-3'")
 		d.Exec(t, "UPDATE "+peersTable+" SET id = 'peer-99' WHERE id = 'peer-5'")
-		d.Exec(t, "DELETE FROM directory_v2_g1_trusted_servers")
-		d.Exec(t, "INSERT INTO held (name, version, generation, enterprise, held_at) VALUES ('directory', 2, 1, 'beta-1', 3)")
+		d.Exec(t, "DELETE FROM "+directoryTables+"trusted_servers")
+		d.Exec(t, fmt.Sprintf("INSERT INTO held (name, version, generation, enterprise, held_at) VALUES ('directory', %d, 1, 'beta-1', 3)",
+			readmodel.DirectoryProjection().Version()))
 		r, err := x.Verify(t.Context())
 		if err != nil || r.Sound {
 			t.Fatalf("got %+v, %v", r, err)

@@ -47,7 +47,7 @@ type directory struct{}
 
 // directoryVersion is raised when a table of the directory or the meaning of a
 // column changes; the tables are then filled again from the log.
-const directoryVersion = 2
+const directoryVersion = 3
 
 func (directory) Name() string    { return "directory" }
 func (directory) Version() int    { return directoryVersion }

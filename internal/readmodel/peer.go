@@ -37,6 +37,7 @@ type peerRow struct {
 	Notice           string              `db:"notice"`      // JSON, or empty
 	Maintenance      string              `db:"maintenance"` // JSON, or empty
 	MaintenanceStart int64               `db:"maintenance_start"`
+	AddedSeq         int64               `db:"added_seq"`
 	Revision         int64               `db:"revision"`
 	UpdatedAt        int64               `db:"updated_at"`
 	LastSeq          int64               `db:"last_seq"`
@@ -58,7 +59,7 @@ func (f *directoryFold) addPeer(ent *enterpriseRow, r events.Recorded, e events.
 	}
 	p := &peerRow{
 		Enterprise: ent.ID, ID: e.Peer, Type: e.PeerType, Hostname: e.Hostname, Port: int64(e.Port), Address: e.Address, Host: cmp.Or(e.Address, e.Hostname),
-		PeerEnterpriseID: e.PeerEnterpriseID, DialingPrefix: e.DialingPrefix, LastSeq: integer(r.Seq),
+		PeerEnterpriseID: e.PeerEnterpriseID, DialingPrefix: e.DialingPrefix, AddedSeq: integer(r.Seq), LastSeq: integer(r.Seq),
 	}
 	if before != nil {
 		p.StatusSince = max(before.StatusSince, before.DeletedAt)

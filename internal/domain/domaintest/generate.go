@@ -168,7 +168,12 @@ func ofPeer(t *rapid.T) domain.Command {
 }
 
 func announce(t *rapid.T, peer events.PeerID) domain.Command {
-	switch dice(t, 4) {
+	switch dice(t, 5) {
+	case 4:
+		return domain.FollowServer{
+			Peer: peer, PeerEnterpriseID: draw(t, oneOf[events.EnterpriseID]("beta-1", "gamma")),
+			From: serverIdentity(t), To: serverIdentity(t),
+		}
 	case 0:
 		return domain.AcknowledgePeerNotice{Peer: peer}
 	case 1:
@@ -178,10 +183,18 @@ func announce(t *rapid.T, peer events.PeerID) domain.Command {
 		return domain.ScheduleMaintenance{Peer: peer, Start: start, End: start.Add(time.Duration(dice(t, 6)) * time.Hour), Note: "move"}
 	}
 	return domain.RaisePeerNotice{Peer: peer, Changes: []events.NoticeChange{{
-		Field: draw(t, oneOf("hostname", "address")),
+		Field: draw(t, oneOf(events.NoticeHostname, events.NoticeAddress, events.NoticeVersion)),
 		From:  draw(t, oneOf("a.example", "b.example")),
 		To:    draw(t, oneOf("a.example", "b.example", "c.example")),
 	}}}
+}
+
+func serverIdentity(t *rapid.T) domain.ServerIdentity {
+	return domain.ServerIdentity{
+		Hostname: draw(t, oneOf("pbx1.example", "pbx2.example", "pbx3.example")),
+		Address:  draw(t, oneOf("192.0.2.1", "edge.example", "")),
+		Version:  draw(t, oneOf("9.4", "9.10", "")),
+	}
 }
 
 func ofTrustedServer(t *rapid.T) domain.Command {
