@@ -3,9 +3,7 @@ package bus
 import (
 	"context"
 	"fmt"
-	"os"
 	"runtime"
-	"strconv"
 	"testing"
 	"time"
 
@@ -23,12 +21,9 @@ func (c *raw) sendGarbage(g testkit.Garbage) {
 // Each piece of garbage is parked, or has an outcome, or both, as its kind says;
 // the good commands in between take effect; and nothing grows.
 func TestGarbage_eachPieceComesToItsEnd(t *testing.T) {
-	pieces := 20_000
+	pieces := 100_000
 	if testing.Short() {
 		pieces = 4_000
-	}
-	if n, err := strconv.Atoi(os.Getenv("PEERING_TEST_GARBAGE")); err == nil {
-		pieces = n // 100,000 take minutes
 	}
 	const goodEvery, enterprises, ahead = 50, 20, 400
 	// All of it is to be found again: parked commands get a sixteenth.
