@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -132,7 +133,12 @@ func TestVerify_whileTheLogNeverRests(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var writing sync.WaitGroup
 		writing.Go(func() {
+			// No more than is verified in the same time on a slow machine: else the
+			// log grows for ever.
+			pace := time.NewTicker(2 * time.Millisecond)
+			defer pace.Stop()
 			for ctx.Err() == nil {
+				<-pace.C
 				last := w.work(1)
 				testkit.Eventually(t, "the tables to follow", func() bool { return x.Status().Position+100 > last })
 			}
