@@ -27,13 +27,17 @@ type Database struct {
 func (d Database) Postgres() bool { return d.Name == "PostgreSQL" }
 
 // Databases runs fn as a subtest on SQLite and on PostgreSQL. What the SQL does
-// differs between them, so every test of it belongs here.
+// differs between them, so every test of it belongs here. With -short, which the
+// race detector is run with, it is PostgreSQL alone: what is ours is the same then,
+// and SQLite is all Go, which the detector makes slow.
 //
 // PostgreSQL is the server that PEERING_TEST_DATABASE_URL names, or one that is
 // started from the binaries of this machine. All tests of a process share it,
 // each has a database of its own. TestMain has to call Main, which stops it.
 func Databases(t *testing.T, fn func(*testing.T, Database)) {
-	t.Run("SQLite", func(t *testing.T) { fn(t, SQLite(t)) })
+	if !testing.Short() {
+		t.Run("SQLite", func(t *testing.T) { fn(t, SQLite(t)) })
+	}
 	t.Run("PostgreSQL", func(t *testing.T) { fn(t, Postgres(t)) })
 }
 
