@@ -17,14 +17,6 @@ const (
 	logRed   = 0.85
 )
 
-// How long no write may be acknowledged before the embedded server's storage is
-// taken up again: when it says that it has stopped, which it also says of a stream
-// that is just being made; and when it does not.
-const (
-	stoppedFor = time.Second
-	silentFor  = 10 * time.Second
-)
-
 // addChecks says what this process looks at. Everything that it needs for its
 // work is required; how full the log is has to be seen, and stops nobody yet.
 func (p *process) addChecks() {
@@ -58,9 +50,7 @@ func (p *process) addChecks() {
 
 // checkLog writes to the log's disk: a server that answers may still be unable
 // to write. The embedded server's storage is taken up again when it has stopped,
-// at most every checkEvery: on a disk that is still full it stops again. That
-// nothing was acknowledged for a moment is no reason, for a busy disk looks like
-// that, and taking it up again makes it busier.
+// see healing.
 func (p *process) checkLog(ctx context.Context) finding {
 	if p.nc.Status() != nats.CONNECTED {
 		return red("no connection to the NATS server")
@@ -70,15 +60,7 @@ func (p *process) checkLog(ctx context.Context) finding {
 		return red("the streams are not there yet")
 	}
 	stopped, err := p.canary(ctx, l)
-	switch {
-	case err == nil:
-		p.silent = time.Time{}
-	case p.silent.IsZero():
-		p.silent = time.Now()
-	}
-	ill := err != nil && (stopped && time.Since(p.silent) >= stoppedFor || time.Since(p.silent) >= silentFor)
-	if ill && p.storage != nil && time.Since(p.healed) >= checkEvery {
-		p.healed = time.Now()
+	if p.healing.due(stopped, err, time.Now()) && p.storage != nil {
 		if healing := p.storage.Heal(); healing != nil {
 			return red("%v; taking the storage up again: %v", err, healing)
 		}

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,8 +37,7 @@ type process struct {
 	nc      *nats.Conn
 	connect connector // for what needs a connection of its own
 	storage storage   // of the embedded server; nil when it is not embedded
-	healed  time.Time // when the storage was taken up again last
-	silent  time.Time // since when no write to the log was acknowledged; zero: the last one was
+	healing healing
 
 	events  *promise[*eventLog]
 	tables  *promise[*readmodel.DB]

@@ -177,6 +177,17 @@ func TestCrash_everyCommandHasOneEffectAndOneOutcome(t *testing.T) {
 	})
 }
 
+// keepsDying has p, and so many processes after it that are started like this, die
+// when killed says so.
+func (w *world) keepsDying(p *process, killed *atomic.Int32, times int32, change ...func(*parts)) {
+	w.t.Helper()
+	for n := int32(1); n <= times; n++ {
+		testkit.Eventually(w.t, "a process to die", func() bool { return killed.Load() == n })
+		p.kill()
+		p = w.start(change...)
+	}
+}
+
 // A command that brings down whoever handles it is put aside at last, and those
 // behind it go on.
 func TestCrash_commandThatKillsIsParked(t *testing.T) {
@@ -196,11 +207,7 @@ func TestCrash_commandThatKillsIsParked(t *testing.T) {
 	w.register("acme")
 	w.publish("acme.AddPeer", "deadly", addition("Berlin"))
 	w.publish("acme.AddPeer", "c2", addition("Paris"))
-	for n := int32(1); n < maxDeliveries; n++ {
-		testkit.Eventually(t, "the command to kill", func() bool { return killed.Load() == n })
-		p.kill()
-		p = w.start(hooking(deadly), allIsWell)
-	}
+	w.keepsDying(p, &killed, maxDeliveries-1, hooking(deadly), allIsWell)
 	w.outcome("acme", "c2")
 	list := w.parked()
 	if len(list) != 1 || list[0].Reason != parkTooManyDeliveries || list[0].CommandID != "deadly" || list[0].Deliveries != maxDeliveries {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/peering/peering/internal/command"
 	"github.com/peering/peering/internal/domain"
-	"github.com/peering/peering/internal/testkit"
 )
 
 // dying is a Writer whose process dies after it has done what it was asked for.
@@ -45,11 +44,7 @@ func TestSuspected_whatHasAnOutcomeIsNotParked(t *testing.T) {
 	p := w.start(mortal, allIsWell)
 	w.register("acme")
 	w.publish("acme.AddPeer", "c1", addition("Berlin"))
-	for n := int32(1); n <= maxDeliveries; n++ {
-		testkit.Eventually(t, "a process to die after the outcome", func() bool { return killed.Load() == n })
-		p.kill()
-		p = w.start(mortal, allIsWell)
-	}
+	w.keepsDying(p, &killed, maxDeliveries, mortal, allIsWell)
 	w.idle()
 	if list := w.parked(); len(list) > 0 {
 		t.Errorf("parked: %+v", list)
@@ -81,11 +76,7 @@ func TestSuspected_outcomeOfAnotherCommandDoesNotHelpForEver(t *testing.T) {
 	w.register("acme")
 	w.publish("acme.DescribeEnterprise", "register", describing("deadly"))
 	w.publish("acme.AddPeer", "c2", addition("Paris"))
-	for n := int32(1); n < hopeless; n++ {
-		testkit.Eventually(t, "the command to kill", func() bool { return killed.Load() == n })
-		p.kill()
-		p = w.start(deadly, allIsWell)
-	}
+	w.keepsDying(p, &killed, hopeless-1, deadly, allIsWell)
 	if out := w.outcome("acme", "c2"); out.Result != command.Accepted {
 		t.Errorf("got %+v", out)
 	}

@@ -86,11 +86,7 @@ func (c Conclusion) hash() string {
 }
 
 func (h *Handler) concludeWith(ctx context.Context, e *entry, o *order, c Conclusion) (Outcome, error) {
-	fresh, err := h.ensure(ctx, e)
-	if err == nil && !fresh {
-		_, err = h.refresh(ctx, e)
-	}
-	if err != nil {
+	if err := h.newest(ctx, e); err != nil {
 		return Outcome{}, err
 	}
 	if known, ok := o.remembered(e.state); ok {

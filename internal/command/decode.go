@@ -102,6 +102,11 @@ func Decode(name domain.CommandName, body []byte) (domain.Command, error) {
 	if k.bodyless && isBlank(body) {
 		body = []byte("{}")
 	}
+	return k.read(name, body)
+}
+
+// read decodes a body of this kind, which is called name.
+func (k kind) read(name domain.CommandName, body []byte) (domain.Command, error) {
 	if refusal := check(body, k.shape, name); refusal != nil {
 		return nil, refusal
 	}

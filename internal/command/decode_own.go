@@ -24,14 +24,7 @@ func DecodeOwn(name domain.CommandName, body []byte) (domain.Command, error) {
 	if !ok {
 		return Decode(name, body)
 	}
-	if refusal := check(body, k.shape, name); refusal != nil {
-		return nil, refusal
-	}
-	cmd, err := k.decode(body)
-	if err != nil {
-		return nil, notA(name)
-	}
-	return cmd, nil
+	return k.read(name, body)
 }
 
 // Encode returns the JSON that DecodeOwn reads.

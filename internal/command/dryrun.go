@@ -12,11 +12,7 @@ import (
 // tryOut decides on the newest state and answers what the command would come
 // to. It writes nothing, and reads nothing about the command's id.
 func (h *Handler) tryOut(ctx context.Context, e *entry, o *order) (Receipt, error) {
-	fresh, err := h.ensure(ctx, e)
-	if err == nil && !fresh {
-		_, err = h.refresh(ctx, e)
-	}
-	if err != nil {
+	if err := h.newest(ctx, e); err != nil {
 		return Receipt{}, err
 	}
 	now := h.now().UTC().Truncate(time.Microsecond)

@@ -30,11 +30,7 @@ func (h *Handler) server(ctx context.Context, ent events.EnterpriseID) (s events
 		return s, false, err
 	}
 	defer h.release(e)
-	fresh, err := h.ensure(ctx, e)
-	if err == nil && !fresh {
-		_, err = h.refresh(ctx, e)
-	}
-	if err != nil {
+	if err := h.newest(ctx, e); err != nil {
 		return s, false, err
 	}
 	return e.state.Server(), e.state.Registered(), nil

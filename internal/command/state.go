@@ -32,6 +32,15 @@ func (h *Handler) ensure(ctx context.Context, e *entry) (fresh bool, err error) 
 	return false, nil
 }
 
+// newest sees to it that the state of e is that of the end of the log.
+func (h *Handler) newest(ctx context.Context, e *entry) error {
+	fresh, err := h.ensure(ctx, e)
+	if err == nil && !fresh {
+		_, err = h.refresh(ctx, e)
+	}
+	return err
+}
+
 // sharing is for how many commands an enterprise counts as one that another
 // process writes to as well, after that has been seen. To ask for the end of the
 // log beforehand costs less than an append that is refused.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/peering/peering/internal/events"
 	"github.com/peering/peering/internal/eventstore"
 	"github.com/peering/peering/internal/testkit"
 )
@@ -155,21 +156,7 @@ func TestParked_goneStream(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for name, call := range map[string]func() error{
-			"park":      func() error { _, err := parked.Park(t.Context(), whole()); return err },
-			"get":       func() error { _, err := parked.Get(t.Context(), seq); return err },
-			"list":      func() error { _, err := parked.List(t.Context(), eventstore.ParkedQuery{}); return err },
-			"decide":    func() error { _, err := parked.Decide(t.Context(), seq, decided("x")); return err },
-			"settle":    func() error { return parked.Settle(t.Context(), seq) },
-			"unsettled": func() error { _, err := parked.Unsettled(t.Context(), 1); return err },
-			"count":     func() error { _, err := parked.Count(t.Context()); return err },
-			"publish":   func() error { _, err := commands.Publish(t.Context(), "acme.X", nil, nil); return err },
-			"stray":     func() error { _, _, err := commands.Stray(t.Context(), 16); return err },
-			"ahead":     func() error { _, err := commands.Ahead(t.Context(), "peering.commands.1.acme.AddPeer", 2); return err },
-			"remove":    func() error { return commands.Remove(t.Context(), 1) },
-			"pending":   func() error { _, err := commands.Pending(t.Context()); return err },
-			"works":     func() error { return commands.Works(t.Context()) },
-		} {
+		for name, call := range busCalls(t, commands, parked, seq) {
 			start := time.Now()
 			if err := call(); !errors.Is(err, eventstore.ErrNoStream) {
 				t.Errorf("%s: got %v, want ErrNoStream", name, err)
@@ -185,6 +172,25 @@ func TestParked_goneStream(t *testing.T) {
 	})
 }
 
+// busCalls is each call there is; seq is that of a parked command.
+func busCalls(t *testing.T, commands *eventstore.Commands, parked *eventstore.Parked, seq events.Seq) map[string]func() error {
+	return map[string]func() error{
+		"park":      func() error { _, err := parked.Park(t.Context(), whole()); return err },
+		"get":       func() error { _, err := parked.Get(t.Context(), seq); return err },
+		"list":      func() error { _, err := parked.List(t.Context(), eventstore.ParkedQuery{}); return err },
+		"decide":    func() error { _, err := parked.Decide(t.Context(), seq, decided("x")); return err },
+		"settle":    func() error { return parked.Settle(t.Context(), seq) },
+		"unsettled": func() error { _, err := parked.Unsettled(t.Context(), 1); return err },
+		"count":     func() error { _, err := parked.Count(t.Context()); return err },
+		"publish":   func() error { _, err := commands.Publish(t.Context(), "acme.X", nil, nil); return err },
+		"stray":     func() error { _, _, err := commands.Stray(t.Context(), 16); return err },
+		"ahead":     func() error { _, err := commands.Ahead(t.Context(), "peering.commands.1.acme.AddPeer", 2); return err },
+		"remove":    func() error { return commands.Remove(t.Context(), 1) },
+		"pending":   func() error { _, err := commands.Pending(t.Context()); return err },
+		"works":     func() error { return commands.Works(t.Context()) },
+	}
+}
+
 // TestBus_nobodyAnswers: each call ends, and says that it did not get through.
 func TestBus_nobodyAnswers(t *testing.T) {
 	srv := testkit.Server(t)
@@ -193,21 +199,7 @@ func TestBus_nobodyAnswers(t *testing.T) {
 	seq := park(t, parked, whole())
 	srv.Shutdown()
 	var wg sync.WaitGroup
-	for name, call := range map[string]func() error{
-		"park":      func() error { _, err := parked.Park(t.Context(), whole()); return err },
-		"get":       func() error { _, err := parked.Get(t.Context(), seq); return err },
-		"list":      func() error { _, err := parked.List(t.Context(), eventstore.ParkedQuery{}); return err },
-		"decide":    func() error { _, err := parked.Decide(t.Context(), seq, decided("x")); return err },
-		"settle":    func() error { return parked.Settle(t.Context(), seq) },
-		"unsettled": func() error { _, err := parked.Unsettled(t.Context(), 1); return err },
-		"count":     func() error { _, err := parked.Count(t.Context()); return err },
-		"publish":   func() error { _, err := commands.Publish(t.Context(), "acme.X", nats.Header{}, nil); return err },
-		"stray":     func() error { _, _, err := commands.Stray(t.Context(), 16); return err },
-		"ahead":     func() error { _, err := commands.Ahead(t.Context(), "peering.commands.1.acme.AddPeer", 2); return err },
-		"remove":    func() error { return commands.Remove(t.Context(), 1) },
-		"pending":   func() error { _, err := commands.Pending(t.Context()); return err },
-		"works":     func() error { return commands.Works(t.Context()) },
-	} {
+	for name, call := range busCalls(t, commands, parked, seq) {
 		wg.Go(func() {
 			start := time.Now()
 			if err := call(); !errors.Is(err, eventstore.ErrUnavailable) {

@@ -65,10 +65,6 @@ func (p *ReactionPosition) Keep(ctx context.Context, seq events.Seq) error {
 func (p *ReactionPosition) keep(ctx context.Context, to position) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, budget, ErrUnavailable)
 	defer cancel()
-	body, err := json.Marshal(to)
-	if err != nil {
-		return err
-	}
 	for pause := 5 * time.Millisecond; ; pause *= 2 {
 		there, err := p.read(ctx)
 		if err != nil {
@@ -77,13 +73,22 @@ func (p *ReactionPosition) keep(ctx context.Context, to position) error {
 		if there.Log == to.Log && there.Settled >= to.Settled {
 			return nil
 		}
-		if _, err = p.pub.publish(ctx, positionSubject, there.at, []entry{{data: body}}); err == nil {
+		if err = p.put(ctx, to, there); err == nil {
 			return nil
 		}
 		if sleep(ctx, pause) != nil {
 			return fmt.Errorf("%w: %w", unanswered(ctx), err)
 		}
 	}
+}
+
+// put keeps a position in the place of the one that was read.
+func (p *ReactionPosition) put(ctx context.Context, pos, there position) error {
+	body, err := json.Marshal(pos)
+	if err == nil {
+		_, err = p.pub.publish(ctx, positionSubject, there.at, []entry{{data: body}})
+	}
+	return err
 }
 
 // read returns the position that is kept. One that cannot be read counts as none.
@@ -122,12 +127,7 @@ func (p *ReactionPosition) beginning(ctx context.Context, log *slog.Logger) (eve
 			log.Error("the position of the reactions is one of another log; they begin at the end of this one",
 				"settled_seq", uint64(there.Settled), "last_seq", uint64(last))
 		}
-		body, err := json.Marshal(position{Settled: last, Log: name})
-		if err != nil {
-			return 0, err
-		}
-		_, err = p.pub.publish(ctx, positionSubject, there.at, []entry{{data: body}})
-		switch {
+		switch err = p.put(ctx, position{Settled: last, Log: name}, there); {
 		case err == nil:
 			return last, nil
 		case judge(err) != conflict:
